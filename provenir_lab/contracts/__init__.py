@@ -1,0 +1,1 @@
+"""Mapping contracts and table definitions that ship with the package."""

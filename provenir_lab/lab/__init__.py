@@ -1,0 +1,1 @@
+"""The measurement: experiments, verdicts, reports."""

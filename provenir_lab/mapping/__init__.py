@@ -1,0 +1,1 @@
+"""XML text to rows; knows no database."""

@@ -1,0 +1,1 @@
+"""The work: documents through mapping into storage."""

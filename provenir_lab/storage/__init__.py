@@ -1,0 +1,1 @@
+"""Documents and rows to and from databases; knows no XML."""
