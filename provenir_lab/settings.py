@@ -6,12 +6,20 @@ The command line, the notebooks and the experiments all build the same `Settings
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+import os
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from provenir_lab.errors import UsageError
+
+DEFAULT_DATABASE = "sqlite:///lab.db"
+DATABASE_VARIABLE = "PROVENIR_LAB_DATABASE"
+PROFILE_FILE = "provenir_lab.toml"
 
 
 class Settings(BaseModel):
@@ -19,14 +27,16 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    batch_size: int = Field(500, ge=1, le=100_000)
+    batch_size: int = Field(default=500, ge=1, le=100_000)
     """Documents written per transaction (1 to 100,000)."""
-    workers: int = Field(1, ge=1, le=256)
+    workers: int = Field(default=1, ge=1, le=256)
     """Worker processes (1 to 256)."""
     parse_mode: Literal["selective", "full"] = "selective"
     """`selective` stops where the mapped subtree ends; `full` demands a well-formed whole document."""
-    max_document_mb: int = Field(16, ge=1, le=2000)
+    max_document_mb: int = Field(default=16, ge=1, le=2000)
     """Largest document that is parsed, in MB (1,000,000 bytes of UTF-8); larger ones fail as `too_large`."""
+    stop_after_failures: int = Field(default=100, ge=0, le=1_000_000)
+    """Failed documents in a row after which a worker stops and logs none of them (0: never stops)."""
     log_level: Literal["debug", "info", "warning", "error"] = "warning"
     """Least severe log line that is written."""
 
@@ -38,12 +48,142 @@ def build_settings(values: Mapping[str, Any], base: Settings | None = None) -> S
     """
     for name in values:
         if name not in Settings.model_fields:
-            near = difflib.get_close_matches(name, Settings.model_fields, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"settings are: {', '.join(Settings.model_fields)}"
-            raise UsageError(f"no setting is named {name}: {hint}")
+            raise UsageError(
+                f"no setting is named {name}: {suggestion(name, Settings.model_fields, 'settings')}"
+            )
     try:
         return Settings.model_validate({**(base or Settings()).model_dump(), **values})
     except ValidationError as error:
         problem = error.errors()[0]
         name = ".".join(str(part) for part in problem["loc"])
         raise UsageError(f"setting {name}={values.get(name)!r}: {problem['msg']}") from None
+
+
+def suggestion(name: str, known: Iterable[str], kind: str) -> str:
+    """What to do about an unknown `name`: the nearest of `known`, or all of them (`kind` is their plural)."""
+    names = list(known)
+    near = difflib.get_close_matches(name, names, n=1)
+    if near:
+        return f"did you mean {near[0]}?"
+    return f"{kind} are: {', '.join(names)}" if names else f"there are no {kind}"
+
+
+@dataclass(frozen=True)
+class Database:
+    """Where a lab lives: a profile of `provenir_lab.toml`, or a URL given directly."""
+
+    name: str
+    """The profile's name, or the URL's database system when there is no profile. Never holds a password."""
+    url: str = field(repr=False)
+    """SQLAlchemy URL; may hold a password, so it is never shown (see `storage.database.masked`)."""
+    schema: str | None = None
+    """Schema of the lab's tables; None: the contract's `target_schema` where the database has schemas."""
+
+
+def find_database(
+    name_or_url: str | None = None,
+    *,
+    environ: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+) -> Database:
+    """The database meant by a profile name, a URL, or nothing (environment variable, else `sqlite:///lab.db`).
+
+    Profiles come from the nearest `provenir_lab.toml` in `folder` (default: the current one) or above it.
+    Raises UsageError when the profile is unknown or cannot be read, or its password variable is not set.
+    """
+    environ = os.environ if environ is None else environ
+    wanted = name_or_url or environ.get(DATABASE_VARIABLE) or DEFAULT_DATABASE
+    if "://" in wanted:
+        return Database(name=wanted.partition("://")[0].partition("+")[0], url=wanted)
+    path = _profile_file(folder or Path.cwd())
+    profiles = _read_profiles(path) if path else {}
+    if wanted not in profiles:
+        if path is None:
+            advice = f"there is no {PROFILE_FILE} here or above; give a URL such as {DEFAULT_DATABASE}"
+        else:
+            advice = f"{path}: {suggestion(wanted, profiles, 'profiles')}"
+        raise UsageError(f"no database profile is named {wanted}: {advice}")
+    assert path is not None
+    return _read_profile(wanted, profiles[wanted], f"{path}: databases.{wanted}", environ)
+
+
+class _Profile(BaseModel):
+    """One `[databases.NAME]` table: either `url`, or the parts of one."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url: str | None = None
+    driver: str | None = None
+    """SQLAlchemy's name, such as `mssql+pyodbc` or `postgresql+psycopg`."""
+    host: str | None = None
+    port: int | None = None
+    database: str | None = None
+    username: str | None = None
+    password_env: str | None = None
+    """Name of the environment variable that holds the password."""
+    options: dict[str, str] = {}
+    """What follows `?` in a URL, such as `driver = "ODBC Driver 18 for SQL Server"`."""
+    schema_name: str | None = Field(default=None, alias="schema")
+
+
+def _profile_file(folder: Path) -> Path | None:
+    folder = folder.resolve()
+    return next((p for f in (folder, *folder.parents) if (p := f / PROFILE_FILE).is_file()), None)
+
+
+def _read_profiles(path: Path) -> dict[str, Any]:
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"cannot read {path}: {error}") from None
+    profiles = content.get("databases", {})
+    if not isinstance(profiles, dict):
+        raise UsageError(f"{path}: databases: expected tables such as [databases.production]")
+    return profiles
+
+
+def _read_profile(name: str, values: Any, where: str, environ: Mapping[str, str]) -> Database:
+    if isinstance(values, dict):
+        for key in values:
+            known = [f.alias or n for n, f in _Profile.model_fields.items()]
+            if key not in known:
+                raise UsageError(f"{where}: unknown key {key}: {suggestion(key, known, 'keys')}")
+    try:
+        profile = _Profile.model_validate(values)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        place = ".".join(str(part) for part in problem["loc"])
+        raise UsageError(f"{where}.{place}: {problem['msg']}") from None
+    if (profile.url is None) == (profile.driver is None):
+        raise UsageError(f"{where}: give either url, or driver with host, database, username …")
+    password = None
+    if profile.password_env is not None:
+        password = environ.get(profile.password_env)
+        if password is None:
+            raise UsageError(f"{where}: set the environment variable {profile.password_env} to the password")
+    return Database(name, _profile_url(profile, password, where), profile.schema_name)
+
+
+def _profile_url(profile: _Profile, password: str | None, where: str) -> str:
+    from sqlalchemy.engine import URL, make_url
+    from sqlalchemy.exc import ArgumentError
+
+    if profile.url is not None:
+        try:
+            url = make_url(profile.url)
+        except ArgumentError:
+            raise UsageError(f"{where}.url: not a database URL (system://user@host/database)") from None
+        if password is not None:
+            url = url.set(password=password)
+    else:
+        assert profile.driver is not None
+        url = URL.create(
+            profile.driver,
+            username=profile.username,
+            password=password,
+            host=profile.host,
+            port=profile.port,
+            database=profile.database,
+            query=profile.options,
+        )
+    return url.render_as_string(hide_password=False)

@@ -24,8 +24,8 @@ INTEGER_RANGES = {
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column. `length` counts characters (None: unlimited or not a text); `type` is a base name:
-    tinyint, smallint, int, bigint, decimal, float, bit, date, datetime, datetime2, smalldatetime, varchar, char.
+    """One column. `length` counts characters (None: unlimited or not a text); `type` is a base name: tinyint,
+    smallint, int, bigint, decimal, float, bit, date, datetime, datetime2, smalldatetime, varchar, char.
     """
 
     name: str
