@@ -1,0 +1,249 @@
+"""XML text to the few elements a contract reads, and every limit that protects the parser.
+
+Where to stop is computed from the contract's reading root (shipped: /Provenir/Request/CustData). In `selective`
+mode the text is cut behind the first closing tag of that name and closed again by hand. That is exact: were
+the tag inside a comment, a CDATA section or another element, the cut text would not be well-formed, and then a
+pull parser finds the true end of the subtree without reading on.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from lxml import etree
+
+from provenir_lab.errors import Rejected
+from provenir_lab.mapping.contract import Path
+
+MB = 1_000_000
+
+_PARSER_OPTIONS: dict[str, Any] = {
+    "encoding": "utf-8",  # the text comes as characters: a declaration in it says nothing
+    "resolve_entities": False,
+    "no_network": True,
+    "load_dtd": False,
+    "huge_tree": False,
+    "remove_blank_text": True,
+    "remove_comments": True,
+    "remove_pis": True,
+    "collect_ids": False,
+}
+_BOMS = ("\ufeff", "ï»¿", "ÿþ", "þÿ")
+_LEADING_CONTROLS = "".join(chr(c) for c in range(0x20) if chr(c) not in "\t\n\r")
+_DOCTYPE = re.compile(r"(?:\s|<\?.*?\?>|<!--.*?-->)*+<!DOCTYPE", re.DOTALL)
+_LIMIT_CODES = frozenset({110, 114})  # libxml2: XML_ERR_NAME_TOO_LONG, XML_ERR_RESOURCE_LIMIT
+_COMMENT_NOT_FINISHED = 45
+_LONGEST_COMMENT = 10_000_000
+
+
+class Document(NamedTuple):
+    """The parsed part of a document."""
+
+    ancestors: tuple[etree._Element, ...]
+    """The elements above the reading root, from the document's root down."""
+    root: etree._Element | None
+    """The first element at the reading root; None if the document has none."""
+    data: bytes
+    """What was parsed, as UTF-8."""
+
+
+def decode(raw: bytes) -> str:
+    """The text of a file: by its byte order mark, else as UTF-8, else as windows-1252 with replacement."""
+    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return raw.decode("utf-16", errors="replace")
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return raw.decode("windows-1252", errors="replace")
+
+
+def local_name(tag: str) -> str:
+    """A tag or attribute name without its namespace."""
+    return tag[tag.index("}") + 1 :] if tag.startswith("{") else tag
+
+
+class DocumentReader:
+    """Turns texts into `Document`s. Safe to share between threads: each gets its own parser."""
+
+    def __init__(self, path: Path, *, parse_mode: str = "selective", max_document_mb: int = 16) -> None:
+        self._path = path
+        self._max_bytes = max_document_mb * MB
+        self._end_tag = f"</{path[-1]}>"
+        self._closing = "".join(f"</{name}>" for name in reversed(path[:-1]))
+        self._local = threading.local()
+        name = re.escape(path[-1].encode())
+        prefix = rb"(?:[^\s<>:/]+:)?"
+        self._ends = re.compile(
+            rb"</%b%b\s*>|<%b%b(?=[\s/])(?:[^<>\"'/]|/(?!>)|\"[^\"]*\"|'[^']*')*+/>"
+            % (prefix, name, prefix, name)
+        )
+        self._parse: Callable[[str], Document] = (
+            self._parse_selective if parse_mode == "selective" else self._parse_full
+        )
+
+    def __call__(self, text: str | None) -> Document:
+        """Parse one document.
+
+        Raises Rejected (`too_large`, `malformed_xml`, `forbidden_doctype`, `not_provenir`).
+        """
+        if not text or text.isspace():
+            raise Rejected("malformed_xml", "the document is empty")
+        if len(text) * 4 > self._max_bytes:
+            size = len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+            if size > self._max_bytes:
+                limit = self._max_bytes // MB
+                raise Rejected("too_large", f"{size / MB:.1f} MB, max_document_mb is {limit}")
+        document = self._parse(text)
+        top = document.ancestors[0] if document.ancestors else document.root
+        if top is None or local_name(str(top.tag)) != self._path[0]:
+            raise Rejected("not_provenir", f"the root element is not {self._path[0]}")
+        return document
+
+    def _parse_selective(self, text: str) -> Document:
+        end = text.find(self._end_tag)
+        if end >= 0:
+            data = _encode(_prepare(text[: end + len(self._end_tag)]) + self._closing)
+            try:
+                return self._located(etree.fromstring(data, self._parser()), data)
+            except etree.XMLSyntaxError:
+                pass  # not the end it seemed to be, or really malformed: the pull parser knows
+        return self._pull(_encode(_prepare(text)))
+
+    def _parse_full(self, text: str) -> Document:
+        data = _encode(_prepare(text).rstrip())
+        parser = self._parser()
+        try:
+            return self._located(etree.fromstring(data, parser), data)
+        except etree.XMLSyntaxError as error:
+            raise _rejection(error) from None
+
+    def _pull(self, data: bytes) -> Document:
+        """Feed up to each place that may end the subtree, and no further than the one that does."""
+        name = self._path[-1]
+        parser = etree.XMLPullParser(events=("end",), tag="{*}" + name, **_PARSER_OPTIONS)
+        fed = 0
+        try:
+            for match in self._ends.finditer(data):
+                parser.feed(data[fed : match.end()])
+                fed = match.end()
+                events: Any = parser.read_events()
+                for _, element in events:
+                    above = tuple(reversed(list(element.iterancestors())))
+                    names = tuple(local_name(str(e.tag)) for e in above)
+                    if names == self._path[:-1]:
+                        return Document(above, element, data[:fed])
+            parser.feed(data[fed:])
+            return self._located(parser.close(), data)
+        except etree.XMLSyntaxError as error:
+            raise self._rejection_with_place(error, data) from None
+
+    def _rejection_with_place(self, error: etree.XMLSyntaxError, data: bytes) -> Rejected:
+        """The pull parser does not know the place of every error; the ordinary one does."""
+        if error.position[0] == 0:
+            try:
+                etree.fromstring(data, self._parser())
+            except etree.XMLSyntaxError as placed:
+                error = placed
+        return _rejection(error)
+
+    def _located(self, top: etree._Element, data: bytes) -> Document:
+        found = _first_at((top,), self._path[1:])
+        if found is not None:
+            return Document(found[:-1], found[-1], data)
+        ancestors = [top]
+        for name in self._path[1:-1]:
+            child = next(ancestors[-1].iterchildren("{*}" + name), None)
+            if child is None:
+                break
+            ancestors.append(child)
+        return Document(tuple(ancestors), None, data)
+
+    def _parser(self) -> etree.XMLParser:
+        parser: etree.XMLParser | None = getattr(self._local, "parser", None)
+        if parser is None:
+            parser = self._local.parser = etree.XMLParser(**_PARSER_OPTIONS)
+        return parser
+
+
+def read_app_id(text: str | None, path: Path = ("Provenir", "Request"), attribute: str = "ID") -> int:
+    """The application's id, read from the start tags alone.
+
+    Raises Rejected (`malformed_xml`, `forbidden_doctype`, `not_provenir`, `missing_app_id`, `invalid_app_id`).
+    """
+    if not text or text.isspace():
+        raise Rejected("malformed_xml", "the document is empty")
+    data = _encode(_prepare(text))
+    parser = etree.XMLPullParser(events=("start",), **_PARSER_OPTIONS)
+    try:
+        for start in range(0, len(data), 8192):
+            parser.feed(data[start : start + 8192])
+            events: Any = parser.read_events()
+            for _, element in events:
+                names = tuple(local_name(str(e.tag)) for e in (element, *element.iterancestors()))[::-1]
+                if names[0] != path[0]:
+                    raise Rejected("not_provenir", f"the root element is not {path[0]}")
+                if names == path:
+                    return app_id_of(element, path, attribute)
+        parser.close()
+    except etree.XMLSyntaxError as error:
+        raise _rejection(error) from None
+    raise Rejected("missing_app_id", f"no element /{'/'.join(path)}")
+
+
+def app_id_of(element: etree._Element, path: Path, attribute: str) -> int:
+    """The id on its element: 1 to 9 digits, at least 1.
+
+    Raises Rejected (`missing_app_id`, `invalid_app_id`).
+    """
+    text = (element.get(attribute) or "").strip()
+    where = f"/{'/'.join(path)}/@{attribute}"
+    if not text:
+        raise Rejected("missing_app_id", f"{where} is missing or blank")
+    if not (len(text) <= 9 and text.isascii() and text.isdigit() and int(text)):
+        raise Rejected("invalid_app_id", f"{where} is not a whole number from 1 to 999999999")
+    return int(text)
+
+
+def _prepare(text: str) -> str:
+    """Without a byte order mark, leading control characters and white space; rejects a DOCTYPE."""
+    if text[0] != "<":
+        for bom in _BOMS:
+            if text.startswith(bom):
+                text = text[len(bom) :]
+                break
+        text = text.lstrip(_LEADING_CONTROLS).lstrip()
+    if _DOCTYPE.match(text):
+        raise Rejected("forbidden_doctype", "the document has a DOCTYPE")
+    return text
+
+
+def _encode(text: str) -> bytes:
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise Rejected("malformed_xml", f"character {error.start} is half a surrogate pair") from None
+
+
+def _first_at(found: tuple[etree._Element, ...], names: Path) -> tuple[etree._Element, ...] | None:
+    """The chain of elements down to the first at a path below `found[-1]`, in document order."""
+    if not names:
+        return found
+    for child in found[-1].iterchildren("{*}" + names[0]):
+        deeper = _first_at((*found, child), names[1:])
+        if deeper is not None:
+            return deeper
+    return None
+
+
+def _rejection(error: etree.XMLSyntaxError) -> Rejected:
+    """libxml2's error as a rejection; its text may quote the document and is left behind."""
+    line, column = error.position
+    code: int = getattr(error, "code", 0)
+    place = f"line {line}, column {column}"
+    too_long = code == _COMMENT_NOT_FINISHED and column > _LONGEST_COMMENT
+    if code in _LIMIT_CODES or too_long:
+        return Rejected("too_large", f"deeper than 256 elements or a text over 10 MB at {place}")
+    return Rejected("malformed_xml", f"not well-formed at {place} (libxml2 error {code})")
