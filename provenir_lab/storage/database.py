@@ -1,0 +1,162 @@
+"""Engines, connections and transactions; what a database error means, by class and code, never by its text.
+
+Native error texts carry values (the duplicate key, the truncated text), so every error leaves this room as one
+of `provenir_lab.errors`, with the native one dropped.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.engine import URL, make_url
+
+from provenir_lab.errors import DatabaseError, UsageError
+from provenir_lab.settings import Settings
+from provenir_lab.storage.refusals import classify
+
+BUSY_SECONDS = 30
+"""How long SQLite waits for another writer before the attempt counts as a transient failure."""
+
+_IMMEDIATE = "provenir_lab_immediate"
+_DRIVERS = {"postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg", "mssql": "mssql+pyodbc"}
+_FIXES = {
+    "postgresql": "pip install 'provenir_lab[postgresql]'",
+    "mssql": "pip install pyodbc and, on Linux and macOS, the ODBC manager (Debian: apt install unixodbc)",
+}
+
+
+def open_engine(url: str, settings: Settings) -> sa.Engine:
+    """An engine for `url`. Nothing is connected yet, and no file is made: only `create_lab` creates.
+
+    Raises UsageError for a URL that is malformed, names an in-memory database, or needs a driver that is not
+    installed.
+    """
+    parsed = _parse(url)
+    try:
+        engine = sa.create_engine(parsed, hide_parameters=True)
+    except sa.exc.NoSuchModuleError:
+        raise UsageError(
+            f"no database is known as {parsed.drivername}: use sqlite, postgresql+psycopg or mssql+pyodbc"
+        ) from None
+    except ImportError as error:
+        fix = _FIXES.get(parsed.get_backend_name(), f"pip install {error.name}")
+        raise UsageError(f"the driver of {parsed.drivername} is missing ({error.name}): {fix}") from None
+    except (sa.exc.ArgumentError, TypeError):
+        raise UsageError(f"the database URL {masked(url)} has an option that its driver refuses") from None
+    if engine.dialect.name == "sqlite":
+        _prepare_sqlite(engine)
+    return engine
+
+
+def masked(url: str) -> str:
+    """`url` with every password replaced by `***`, fit for messages and reports."""
+    parsed = make_url(url)
+    query: dict[str, Any] = {
+        key: re.sub(r"(?i)\b(pwd|password)\s*=\s*(\{[^}]*\}|[^;]*)", r"\1=***", str(value))
+        if key.lower() == "odbc_connect"
+        else ("***" if re.search("(?i)pass|pwd|secret|token", key) else value)
+        for key, value in parsed.query.items()
+    }
+    return parsed.set(query=query).render_as_string(hide_password=True).replace("%2A%2A%2A", "***")
+
+
+@contextmanager
+def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """A connection to read from; sees what was committed when its first query ran.
+
+    Raises TransientError or DatabaseError in place of whatever the driver raises.
+    """
+    with translated(engine), engine.connect() as connection:
+        yield connection
+
+
+@contextmanager
+def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """A connection inside one write transaction: committed at the end, rolled back on any exception.
+
+    On SQLite it is BEGIN IMMEDIATE: the write lock is waited for at the start, where waiting is harmless.
+    """
+    with translated(engine), engine.connect().execution_options(**{_IMMEDIATE: True}) as connection:
+        with connection.begin():
+            yield connection
+
+
+@contextmanager
+def translated(engine: sa.Engine, table: str | None = None) -> Iterator[None]:
+    """Raises what `classify` says in place of any error of the driver; `table` is where the work was."""
+    native = engine.dialect.loaded_dbapi.Error
+    try:
+        yield
+    except (sa.exc.DBAPIError, native) as error:
+        raise classify(error, table) from None
+    except sa.exc.TimeoutError:
+        raise DatabaseError("no connection became free in the pool") from None
+
+
+def create_file(engine: sa.Engine) -> None:
+    """Makes the file of a SQLite database, readable by its owner alone, if there is none; else does nothing.
+
+    Raises UsageError if its folder does not exist or may not be written.
+    """
+    if engine.dialect.name != "sqlite":
+        return
+    path = sqlite_path(engine)
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    except FileExistsError:
+        return
+    except OSError as error:
+        raise UsageError(f"cannot create the database file {path}: {error.strerror}") from None
+
+
+def sqlite_path(engine: sa.Engine) -> Path:
+    """The file of a SQLite engine."""
+    return Path(str(engine.url.database))
+
+
+def _parse(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except (sa.exc.ArgumentError, ValueError):
+        raise UsageError(
+            "not a database URL: use sqlite:///lab.db, postgresql+psycopg://user@host/name or mssql+pyodbc://..."
+        ) from None
+    parsed = parsed.set(drivername=_DRIVERS.get(parsed.drivername, parsed.drivername))
+    if parsed.get_backend_name() == "sqlite" and parsed.database in (None, "", ":memory:"):
+        raise UsageError("an in-memory SQLite database ends with its connection: name a file, sqlite:///lab.db")
+    return parsed
+
+
+def _prepare_sqlite(engine: sa.Engine) -> None:
+    path = sqlite_path(engine)
+
+    @event.listens_for(engine, "do_connect")
+    def _refuse_missing_file(*_: Any) -> None:
+        if not path.exists():
+            raise UsageError(f"there is no database file {path}: `provenir-lab init` creates it")
+
+    @event.listens_for(engine, "connect")
+    def _set_pragmas(connection: sqlite3.Connection, _: Any) -> None:
+        connection.isolation_level = None  # BEGIN is ours, see below
+        for pragma in (
+            f"busy_timeout={BUSY_SECONDS * 1000}",
+            "journal_mode=WAL",
+            "synchronous=NORMAL",
+            "foreign_keys=ON",
+        ):
+            connection.execute(f"PRAGMA {pragma}").close()
+        if connection.execute("PRAGMA foreign_keys").fetchone() != (1,):
+            raise DatabaseError("this SQLite does not enforce foreign keys: clearing would leave orphans")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: sa.Connection) -> None:
+        immediate = connection.get_execution_options().get(_IMMEDIATE)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")

@@ -1,0 +1,165 @@
+"""What a native database error means: a document's fault, a passing failure, or neither.
+
+Decided by exception class, SQLSTATE and error number. The text of the native error is never used nor kept.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from typing import Any
+
+from provenir_lab.errors import DatabaseError, DatabaseRefusal, TransientError
+
+# SQLSTATE of PostgreSQL (https://www.postgresql.org/docs/current/errcodes-appendix.html) -> category, what
+_POSTGRESQL_REFUSALS = {
+    "23502": ("missing_required", "a value is required"),
+    "23503": ("constraint_violation", "foreign key"),
+    "23505": ("constraint_violation", "unique key"),
+    "23514": ("constraint_violation", "check constraint"),
+    "23P01": ("constraint_violation", "exclusion constraint"),
+    "22001": ("value_too_long", "text longer than the column"),
+    "22003": ("value_out_of_range", "number out of the column's range"),
+    "22007": ("value_out_of_range", "not a date of the column's type"),
+    "22008": ("value_out_of_range", "date out of the column's range"),
+    "22021": ("not_representable", "a character that the database cannot hold"),
+    "22P05": ("not_representable", "a character that the database cannot hold"),
+}
+_POSTGRESQL_TRANSIENT = {"40001", "40P01", "55P03", "57P01", "57P02", "57P03", "53300", "25006"}
+_POSTGRESQL_TERMINAL = {
+    "53100": "the disk of the server is full: free space and run again",
+    "53200": "the server is out of memory",
+    "42501": "this login lacks a right that the work needs",
+    "42P01": "a table is missing",
+    "42703": "a column is missing",
+    "57014": "the server cancelled the statement",
+}
+# extended result codes of SQLite (https://www.sqlite.org/rescode.html)
+_SQLITE_REFUSALS = {
+    1555: ("constraint_violation", "primary key"),
+    2579: ("constraint_violation", "primary key"),
+    2067: ("constraint_violation", "unique key"),
+    787: ("constraint_violation", "foreign key"),
+    275: ("constraint_violation", "check constraint"),
+    1299: ("missing_required", "a value is required"),
+    3091: ("not_representable", "a value of another type than the column's"),
+}
+_SQLITE_TERMINAL = {
+    8: "the database file is read-only",
+    10: "reading or writing the database file failed",
+    11: "the database file is damaged",
+    13: "the disk is full: free space and run again",
+    14: "the database file cannot be opened",
+    26: "the file is not a SQLite database",
+}
+_SQLITE_BUSY = {5, 6}
+# native numbers of SQL Server (https://learn.microsoft.com/sql/relational-databases/errors-events)
+_SQLSERVER_REFUSALS = {
+    515: ("missing_required", "a value is required"),
+    547: ("constraint_violation", "foreign key or check constraint"),
+    2601: ("constraint_violation", "unique key"),
+    2627: ("constraint_violation", "primary or unique key"),
+    2628: ("value_too_long", "text longer than the column"),
+    8152: ("value_too_long", "text longer than the column"),
+    220: ("value_out_of_range", "number out of the column's range"),
+    232: ("value_out_of_range", "number out of the column's range"),
+    242: ("value_out_of_range", "date out of the column's range"),
+    8114: ("value_out_of_range", "number out of the column's range"),
+    8115: ("value_out_of_range", "number out of the column's range"),
+}
+_SQLSERVER_TRANSIENT = {1204, 1205, 1222, 3960, 4060, 10928, 10929, 40197, 40501, 40613, 49918, 49919, 49920}
+_SQLSERVER_TERMINAL = {
+    208: "a table is missing",
+    207: "a column is missing",
+    229: "this login lacks a right that the work needs",
+    1105: "the database is full: free space and run again",
+    9002: "the transaction log is full: free space and run again",
+    18456: "the login failed",
+}
+# SQLSTATE of ODBC, where the native number says nothing
+_ODBC_REFUSALS = {
+    "22001": ("value_too_long", "text longer than the column"),
+    "22003": ("value_out_of_range", "number out of the column's range"),
+    "22007": ("value_out_of_range", "date out of the column's range"),
+    "22008": ("value_out_of_range", "date out of the column's range"),
+    "23000": ("constraint_violation", "constraint"),
+}
+_ODBC_TRANSIENT = {"40001", "HYT00", "HYT01", "08S01", "08001", "08003", "08007", "01002"}
+
+
+def classify(error: BaseException, table: str | None = None) -> DatabaseRefusal | TransientError | DatabaseError:
+    """What `error` (a driver's, or SQLAlchemy's around it) means. `table` is where the work was, if known."""
+    lost = bool(getattr(error, "connection_invalidated", False))
+    native = getattr(error, "orig", None) or error
+    if isinstance(native, OverflowError):
+        return _refusal(("value_out_of_range", "number out of the column's range"), table)
+    if isinstance(native, UnicodeError):
+        return _refusal(("not_representable", "a character that the database cannot hold"), table)
+    if isinstance(native, sqlite3.Error):
+        return _sqlite(native, table)
+    module = type(native).__module__.partition(".")[0]
+    if module == "psycopg":
+        return _postgresql(native, table, lost)
+    if module in ("pyodbc", "mssql_python"):
+        return _sqlserver(native, table, lost)
+    return DatabaseError(_where(table, f"the database failed ({type(native).__name__})"))
+
+
+def _sqlite(error: sqlite3.Error, table: str | None) -> DatabaseRefusal | TransientError | DatabaseError:
+    code = getattr(error, "sqlite_errorcode", None)
+    if code is None:
+        return DatabaseError(_where(table, f"the SQLite driver failed ({type(error).__name__})"))
+    if code in _SQLITE_REFUSALS:
+        return _refusal(_SQLITE_REFUSALS[code], table)
+    if code & 0xFF in _SQLITE_BUSY:
+        return TransientError("another connection held the database file too long (busy)")
+    return DatabaseError(_where(table, _SQLITE_TERMINAL.get(code & 0xFF, f"SQLite error {code}")))
+
+
+def _postgresql(
+    error: Any, table: str | None, lost: bool
+) -> DatabaseRefusal | TransientError | DatabaseError:
+    state = error.sqlstate
+    named = error.diag.table_name or table
+    if state in _POSTGRESQL_REFUSALS:
+        category, what = _POSTGRESQL_REFUSALS[state]
+        detail = error.diag.column_name or error.diag.constraint_name
+        return _refusal((category, f"{what} ({detail})" if detail else what), named)
+    if state in _POSTGRESQL_TRANSIENT or (state or "").startswith("08"):
+        return TransientError(_where(named, f"the server gave the work back (SQLSTATE {state})"))
+    if state in _POSTGRESQL_TERMINAL:
+        return DatabaseError(_where(named, _POSTGRESQL_TERMINAL[state]))
+    if state is None and type(error).__name__ == "DataError":
+        return _refusal(("not_representable", "a value that the driver cannot send"), named)
+    if lost or (state is None and type(error).__name__ in ("OperationalError", "ConnectionTimeout")):
+        return TransientError("the connection to PostgreSQL failed or was lost")
+    return DatabaseError(_where(named, f"PostgreSQL failed (SQLSTATE {state}, {type(error).__name__})"))
+
+
+def _sqlserver(
+    error: Any, table: str | None, lost: bool
+) -> DatabaseRefusal | TransientError | DatabaseError:
+    state = str(error.args[0]) if error.args else ""
+    # pyodbc gives the native number nowhere else: "[42000] [Microsoft]... (1205) (SQLExecDirectW)"
+    numbers = {int(n) for n in re.findall(r"\((\d+)\) \(SQL", str(error.args[1]))} if len(error.args) > 1 else set()
+    for number in numbers:
+        if number in _SQLSERVER_TRANSIENT:
+            return TransientError(f"the server gave the work back (error {number})")
+        if number in _SQLSERVER_REFUSALS:
+            return _refusal(_SQLSERVER_REFUSALS[number], table)
+        if number in _SQLSERVER_TERMINAL:
+            return DatabaseError(_where(table, _SQLSERVER_TERMINAL[number]))
+    if lost or state in _ODBC_TRANSIENT:
+        return TransientError("the connection to SQL Server failed or was lost")
+    if state in _ODBC_REFUSALS:
+        return _refusal(_ODBC_REFUSALS[state], table)
+    return DatabaseError(_where(table, f"SQL Server failed (SQLSTATE {state})"))
+
+
+def _refusal(found: tuple[str, str], table: str | None) -> DatabaseRefusal:
+    category, what = found
+    return DatabaseRefusal(category, _where(table, what))
+
+
+def _where(table: str | None, what: str) -> str:
+    return f"{table}: {what}" if table else what

@@ -1,0 +1,142 @@
+"""The source table: which documents are pending, page by page; and putting documents into it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from itertools import islice
+from typing import Any
+
+import sqlalchemy as sa
+
+from provenir_lab.storage.database import reading, translated
+from provenir_lab.storage.ids import among, as_parameter
+from provenir_lab.storage.schema import (
+    BLANK_CAMPAIGN,
+    CAMPAIGN_TABLE,
+    Target,
+    build_tables,
+    log_table,
+    source_table,
+)
+
+Document = tuple[int, str | None]
+"""(app_id, text)."""
+
+_STORED_AT_ONCE = 50  # documents a statement; a heavy one has 2 MB
+
+
+class Pending:
+    """The documents without an outcome in `processing_log`, in app_id order.
+
+    `first` and `last` are an inclusive range of app_ids; None leaves that end open.
+    """
+
+    def __init__(
+        self, engine: sa.Engine, target: Target, first: int | None = None, last: int | None = None
+    ) -> None:
+        self._engine = engine
+        self._source = source_table(target, engine.dialect.name)
+        self._log = log_table(target, engine.dialect.name)
+        self._text = self._source.c[target.source_column]
+        self._start = None if first is None else first - 1
+        self._last = last
+
+    def count(self) -> int:
+        """How many are pending now; an app_id that the source has twice counts once."""
+        ids = self._pending(sa.select(self._source.c.app_id).distinct(), self._start).subquery()
+        with reading(self._engine) as connection:
+            return int(connection.scalar(sa.select(sa.func.count()).select_from(ids)) or 0)
+
+    def repeated(self) -> int:
+        """How many pending rows of the source repeat an app_id; these are never read."""
+        app_id = self._source.c.app_id
+        extra = self._pending(sa.select(sa.func.count() - sa.func.count(app_id.distinct())), self._start)
+        with reading(self._engine) as connection:
+            return int(connection.scalar(extra) or 0)
+
+    def pages(self, page_size: int, limit: int | None = None) -> Iterator[list[Document]]:
+        """Pages of at most `page_size` documents, at most `limit` in all, each read by key after the last.
+
+        Rows added behind the reader are left to the next run. Between pages no connection is held.
+        """
+        after, left = self._start, limit
+        while left is None or left > 0:
+            page = self._page(after, page_size if left is None else min(page_size, left))
+            if not page:
+                return
+            after = page[-1][0]
+            left = None if left is None else left - len(page)
+            yield page
+
+    def ranges(self, parts: int) -> list[tuple[int, int]]:
+        """Up to `parts` disjoint inclusive ranges of app_id that cover what is pending, near-equal in documents."""
+        ids = self._pending(sa.select(self._source.c.app_id).distinct(), self._start).subquery()
+        part = sa.func.ntile(sa.literal_column(str(int(parts)))).over(order_by=ids.c.app_id)
+        cut = sa.select(ids.c.app_id, part.label("part")).subquery()
+        low, high = sa.func.min(cut.c.app_id), sa.func.max(cut.c.app_id)
+        with reading(self._engine) as connection:
+            return [(a, b) for a, b in connection.execute(sa.select(low, high).group_by(cut.c.part).order_by(low))]
+
+    def _page(self, after: int | None, size: int) -> list[Document]:
+        app_id = self._source.c.app_id
+        query = self._pending(sa.select(app_id, self._text), after).order_by(app_id).limit(size)
+        page: dict[int, str | None] = {}
+        with reading(self._engine) as connection:
+            for found, text in connection.execute(query):
+                page.setdefault(found, text)  # a source without a key may repeat an app_id: the first counts
+        return list(page.items())
+
+    def _pending(self, query: sa.Select[Any], after: int | None) -> sa.Select[Any]:
+        """`query` restricted to pending documents with app_id > `after`."""
+        app_id, done = self._source.c.app_id, self._log.c.app_id
+        outcome = sa.select(sa.literal(1)).where(done == app_id)
+        if after is not None:
+            query = query.where(app_id > after)
+            outcome = outcome.where(done > after)  # spares the planner the log of earlier pages
+        if self._last is not None:
+            query = query.where(app_id <= self._last)
+        return query.where(~outcome.exists())
+
+
+def stored_ids(engine: sa.Engine, target: Target, app_ids: Collection[int]) -> set[int]:
+    """Those of `app_ids` that the source table has already."""
+    dialect = engine.dialect.name
+    app_id = source_table(target, dialect).c.app_id
+    query = sa.select(app_id).where(among(app_id, "ids", dialect))
+    with reading(engine) as connection:
+        return set(connection.scalars(query, {"ids": as_parameter(app_ids, dialect)}))
+
+
+def store_documents(
+    connection: sa.Connection,
+    target: Target,
+    documents: Iterable[tuple[int, str | None]],
+    campaigns: Iterable[str] = (),
+) -> int:
+    """Adds documents to the source table and new campaign numbers to `app_campaign_cc`; returns how many documents.
+
+    Both are streamed; `campaigns` is read after the last document, so it may be filled while documents are made.
+    Raises DatabaseRefusal if an app_id is there already (`stored_ids` tells beforehand). The caller commits.
+    """
+    dialect = connection.dialect.name
+    table = source_table(target, dialect)
+    insert = sa.insert(table)
+    count = 0
+    stream = iter(documents)
+    with translated(connection.engine, table.name):
+        while chunk := list(islice(stream, _STORED_AT_ONCE)):
+            connection.execute(insert, [{"app_id": i, target.source_column: text} for i, text in chunk])
+            count += len(chunk)
+        _add_campaigns(connection, target, campaigns)
+    return count
+
+
+def _add_campaigns(connection: sa.Connection, target: Target, campaigns: Iterable[str]) -> None:
+    if CAMPAIGN_TABLE not in target.tables:
+        return
+    metadata = build_tables({CAMPAIGN_TABLE: target.tables[CAMPAIGN_TABLE]}, target.schema, connection.dialect.name)
+    (table,) = metadata.tables.values()
+    known = set(connection.scalars(sa.select(table.c.campaign_num)))
+    new = sorted({BLANK_CAMPAIGN, *campaigns} - known)
+    if new:
+        connection.execute(sa.insert(table), [{"campaign_num": number} for number in new])

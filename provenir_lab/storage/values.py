@@ -1,0 +1,119 @@
+"""Values on their way into a column, and values brought to their column's type so that databases compare.
+
+All work is column-wise: rows are turned into columns, only the columns that need it are converted, and turned
+back. That costs a tenth of touching every row.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Sequence
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
+
+from provenir_lab.tables import Column
+
+Row = tuple[Any, ...]
+Converter = Callable[[Any], Any]
+Converters = Sequence[tuple[int, Converter]]
+"""Position in the row, and what to do with a value that is not None."""
+
+
+def convert(rows: Sequence[Row], converters: Converters) -> Sequence[Row]:
+    """`rows` with the converters applied to every value but None; the same object if there is nothing to do."""
+    if not rows or not converters:
+        return rows
+    columns: list[Iterable[Any]] = list(zip(*rows, strict=True))
+    for position, change in converters:
+        columns[position] = [None if value is None else change(value) for value in columns[position]]
+    return list(zip(*columns, strict=True))
+
+
+def adapters(columns: Sequence[Column], dialect: str) -> Converters:
+    """What must be done to mapped values (int, str, Decimal, datetime, date) before the driver sees them."""
+    if dialect != "sqlite":
+        return ()
+    return [(i, change) for i, c in enumerate(columns) if (change := _sqlite_adapter(c)) is not None]
+
+
+def _sqlite_adapter(column: Column) -> Converter | None:
+    if column.type in ("datetime", "datetime2", "smalldatetime"):
+        return _iso_datetime
+    if column.type == "date":
+        return dt.date.isoformat
+    if column.type == "decimal":
+        return float if (column.precision or 0) <= 15 else str
+    return None
+
+
+def _iso_datetime(value: dt.datetime) -> str:
+    return value.isoformat(" ")
+
+
+def canonical(columns: Sequence[Column]) -> Converters:
+    """What brings values, mapped or read from any database, to one form per column type.
+
+    decimal: text at the column's scale, rounded half up. datetime: text with SQL Server's 1/300 s. smalldatetime:
+    text, to the minute. date: ISO text. bit: 0 or 1. char: without padding. Others stay.
+    """
+    return [(i, change) for i, c in enumerate(columns) if (change := _canonical(c)) is not None]
+
+
+def _canonical(column: Column) -> Converter | None:
+    if column.type == "decimal":
+        return _decimal(column.scale or 0)
+    return _CANONICAL.get(column.type)
+
+
+def _decimal(scale: int) -> Converter:
+    unit = Decimal(1).scaleb(-scale)
+    form = f".{scale}f"
+
+    def text(value: Any) -> str:
+        if isinstance(value, float):  # the nearest double of a decimal with at most 15 digits gives it back
+            return format(value or 0.0, form)
+        exact = value if isinstance(value, Decimal) else Decimal(value)
+        rounded = exact.quantize(unit, ROUND_HALF_UP)
+        return format(rounded or unit - unit, "f")
+
+    return text
+
+
+def _datetime(value: Any) -> str:
+    moment = dt.datetime.fromisoformat(value) if isinstance(value, str) else value
+    ticks = (moment.microsecond * 3 + 5000) // 10000
+    whole = moment.replace(microsecond=0)
+    if ticks == 300:
+        whole, ticks = whole + dt.timedelta(seconds=1), 0
+    return f"{whole} {ticks}/300" if ticks else str(whole)
+
+
+def _smalldatetime(value: Any) -> str:
+    moment = dt.datetime.fromisoformat(value) if isinstance(value, str) else value
+    # SQL Server rounds 29.998 s down and 29.999 s up
+    up = moment.second * 1_000_000 + moment.microsecond >= 29_999_000
+    whole = moment.replace(second=0, microsecond=0)
+    return str(whole + dt.timedelta(minutes=1) if up else whole)
+
+
+def _datetime2(value: Any) -> str:
+    return str(dt.datetime.fromisoformat(value) if isinstance(value, str) else value)
+
+
+def _date(value: Any) -> str:
+    return str(value)[:10]
+
+
+def _unpadded(value: str) -> str:
+    return value.rstrip(" ")
+
+
+_CANONICAL: dict[str, Converter] = {
+    "datetime": _datetime,
+    "datetime2": _datetime2,
+    "smalldatetime": _smalldatetime,
+    "date": _date,
+    "bit": int,
+    "float": float,
+    "char": _unpadded,
+}
