@@ -161,6 +161,7 @@ def test(arguments: list[str]) -> int:
         "ruff check": lambda: run(PYTHON, "-m", "ruff", "check", "."),
         "ruff format": lambda: run(PYTHON, "-m", "ruff", "format", "--check", "."),
         "mypy": lambda: run(PYTHON, "-m", "mypy"),
+        "mypy, as on Windows": lambda: run(PYTHON, "-m", "mypy", *WINDOWS),
         "notebooks without outputs": check_notebooks,
         "pytest": lambda: run(PYTHON, "-m", "pytest", *PARALLEL, *arguments),
     }
@@ -201,6 +202,7 @@ class Command(NamedTuple):
 
 
 PARALLEL = ("--numprocesses", "logical", "--maxprocesses", "4", "--dist", "loadfile")
+WINDOWS = ("--platform", "win32", "--cache-dir", ".mypy_cache/windows")
 LAB = (f"--ServerApp.root_dir={ROOT}", "--LabApp.default_url=/lab/tree/notebooks")
 TEST_EXTRAS = {"test", "docs", "postgresql"}
 COMMANDS = {

@@ -1,0 +1,63 @@
+"""What every file of the repository keeps to."""
+
+import ast
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+TRACKED = subprocess.run(
+    ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
+).stdout.split("\0")[:-1]
+TEXTS = [name for name in TRACKED if not name.endswith((".png", ".ico")) and (ROOT / name).is_file()]
+PYTHON = [name for name in TEXTS if name.startswith("provenir_lab/") and name.endswith(".py")]
+
+MACHINE_PATH = re.compile(r"(?<![\w.])/(?:work|root|farm|tmp|home|Users)/[A-Za-z]|(?<![\w])[A-Z]:\\Users\\")
+FORKING = re.compile(r"""get_context\(\s*["']fork|set_start_method\(\s*["']fork|preexec_fn|os\.fork\b""")
+
+
+def lines_with(pattern: re.Pattern[str], names: list[str]) -> list[str]:
+    """`file:line` of each line in which `pattern` is found."""
+    return [
+        f"{name}:{number}"
+        for name in names
+        for number, line in enumerate(read(name).splitlines(), 1)
+        if pattern.search(line)
+    ]
+
+
+def read(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8", errors="replace")
+
+
+def test_no_file_names_a_place_on_one_machine() -> None:
+    this_file = Path(__file__).relative_to(ROOT).as_posix()
+    assert lines_with(MACHINE_PATH, [name for name in TEXTS if name != this_file]) == []
+
+
+@pytest.mark.parametrize("text", ["in /home/anna/lab", "see (/tmp/x)", r"C:\Users\anna"])
+def test_places_on_one_machine_are_recognised(text: str) -> None:
+    assert MACHINE_PATH.search(text)
+
+
+@pytest.mark.parametrize("text", ["Request/work/item", "https://example.org/home/x", "results/tmp/a"])
+def test_other_paths_are_none(text: str) -> None:
+    assert not MACHINE_PATH.search(text)
+
+
+def test_nothing_forks() -> None:
+    """Windows and notebooks know spawn alone; `mypy --platform win32` finds the other POSIX-only calls."""
+    assert lines_with(FORKING, PYTHON) == []
+
+
+def test_library_code_prints_nothing() -> None:
+    prints = [
+        f"{name}:{node.lineno}"
+        for name in PYTHON
+        if not name.startswith("provenir_lab/cli")
+        for node in ast.walk(ast.parse(read(name)))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
+    ]
+    assert prints == []
