@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -37,17 +38,32 @@ class LogSummary:
     sessions: tuple[LoggedSession, ...]
 
 
-def logged(engine: sa.Engine, target: Target, app_ids: Collection[int]) -> dict[int, str]:
-    """app_id -> status, of those of `app_ids` that have an outcome already.
+def logged(engine: sa.Engine, target: Target, app_ids: Collection[int]) -> dict[int, str | None]:
+    """app_id -> session_id, of those of `app_ids` that have an outcome already.
 
     What to ask after a commit whose fate is unknown, and before a refused document is logged as failed.
     """
     dialect = engine.dialect.name
     log = log_table(target, dialect)
-    query = sa.select(log.c.app_id, log.c.status).where(among(log.c.app_id, "ids", dialect))
+    query = sa.select(log.c.app_id, log.c.session_id).where(among(log.c.app_id, "ids", dialect))
     with reading(engine) as connection:
         found = connection.execute(query, {"ids": as_parameter(app_ids, dialect)})
-        return {row.app_id: row.status for row in found}
+        return {row.app_id: row.session_id for row in found}
+
+
+def outcomes(engine: sa.Engine, target: Target, session_id: str) -> tuple[int, dict[str, int]]:
+    """What one session logged: succeeded documents, and failed ones by category."""
+    log = log_table(target, engine.dialect.name)
+    parts = (log.c.status, log.c.failure_reason)
+    query = sa.select(*parts, sa.func.count()).where(log.c.session_id == session_id).group_by(*parts)
+    succeeded, failed = 0, Counter[str]()
+    with reading(engine) as connection:
+        for status, reason, count in connection.execute(query):
+            if status == SUCCESS:
+                succeeded += count
+            else:
+                failed[(reason or "unknown").partition(": ")[0]] += count
+    return succeeded, dict(failed.most_common())
 
 
 def failures(engine: sa.Engine, target: Target) -> Iterator[tuple[int, str, str]]:
