@@ -79,7 +79,8 @@ class Field:
     """Characters of a string (-1: unlimited) or fraction digits of a decimal."""
     types: tuple[MappingType, ...] = ()
     default: str | int | Decimal | bool | None = None
-    nullable: bool = False
+    nullable: bool | None = None
+    """None: the contract does not say; counts as not nullable, but only the real column can demand a value."""
     expression: str | None = None
     enum_name: str | None = None
     place: str = ""

@@ -265,11 +265,12 @@ class _Reader:
             return ()
         return tuple(dict.fromkeys(given))
 
-    def flag(self, data: Mapping[str, Any], key: str, above: str) -> bool:
+    def flag(self, data: Mapping[str, Any], key: str, above: str) -> bool | None:
         given = data.get(key)
-        if given is not None and not isinstance(given, bool):
-            self.note(f"{above}.{key}", "must be true or false")
-        return given is True
+        if given is None or isinstance(given, bool):
+            return given
+        self.note(f"{above}.{key}", "must be true or false")
+        return None
 
     def length(self, data: Mapping[str, Any], above: str, data_type: str) -> int | None:
         """Only texts and decimals have one; -1 is kept for texts alone."""
