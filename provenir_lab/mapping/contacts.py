@@ -1,0 +1,176 @@
+"""Contacts, their addresses and employments: which count, and which one a role chooses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from lxml import etree
+
+from provenir_lab.errors import Rejected
+from provenir_lab.mapping.attributes import attribute_reader
+from provenir_lab.mapping.contract import Contract, FilterRule
+from provenir_lab.mapping.document import local_name
+
+Element = etree._Element
+
+BCARD = "app_prod_bcard"
+_IDENTITY = ("birth_date", "first_name", "last_name", "ssn")
+"""A contact with all of these blank is no contact."""
+
+
+@dataclass(slots=True)
+class Contact:
+    """One contact element with a role."""
+
+    element: Element
+    position: int
+    """Place in document order."""
+    role: str
+    """The type attribute as it stands."""
+    id_text: str
+    """The id attribute, trimmed; "" if blank."""
+    id: int = 0
+    addresses: list[Element] | None = None
+    """For a role's choice: those that may give a value, once they were looked for."""
+
+
+class Contacts:
+    """The contacts of one document: `valid` in order of their rows, `all` in document order."""
+
+    __slots__ = ("_plan", "all", "valid")
+
+    def __init__(self, plan: ContactPlan, valid: list[Contact], found: list[Contact]) -> None:
+        self._plan = plan
+        self.valid = valid
+        self.all = found
+
+    def candidates(self, role: str, *, needs_id: bool = True) -> list[Contact]:
+        """The contacts that a role may choose from, in document order; the last is its choice.
+
+        Valid ones if there are any, else every contact element whose type is exactly the role.
+        """
+        valid = [c for c in self.valid if c.role.strip() == role]
+        if valid:
+            return sorted(valid, key=lambda c: c.position) if len(valid) > 1 else valid
+        return [c for c in self.all if c.role == role and (c.id_text or not needs_id)]
+
+    @property
+    def primary(self) -> Contact | None:
+        """The first valid contact of the most important role, else the first valid one."""
+        first = self._plan.roles[0]
+        return next((c for c in self.valid if c.role.strip() == first), self.valid[0] if self.valid else None)
+
+
+class ContactPlan:
+    """What the contract says about contacts, ready to be applied to documents."""
+
+    def __init__(self, contract: Contract) -> None:
+        contact, address = contract.rule("contact"), contract.rule("address")
+        assert contact is not None and address is not None  # a contract without them does not load
+        self.rule = contact
+        self.roles = contact.type_values
+        self.address_rule = address
+        self._tag = "{*}" + contact.element
+        self._place = f"{contact.element}/@{contract.contact_id_attribute}"
+        self._below = contact.path[len(contract.reading_root) :]
+        others = [n for n, a in contact.required.items() if a is True and n != contract.contact_id_attribute]
+        self._others = len(others)
+        names = (contact.type_attribute, contract.contact_id_attribute, *_IDENTITY, *others)
+        self._read = attribute_reader(names)
+        self._address_tag = "{*}" + address.element
+        self._address_type = attribute_reader((address.type_attribute,))
+        self._preferred = address.type_values[0] if address.type_values else ""
+        self._passes_address = child_filter(address)
+
+    def find(self, root: Element) -> Contacts:
+        """The contacts inside the reading root.
+
+        Raises Rejected `invalid_con_id` if one with a role has an id that is not 1 to 9 digits.
+        """
+        found: list[Contact] = []
+        chosen: dict[int, Contact] = {}
+        for position, element in enumerate(root.iter(self._tag)):
+            role, id_text, *identity = self._read(element)
+            if role is None:
+                continue
+            contact = Contact(element, position, role, (id_text or "").strip())
+            found.append(contact)
+            self._consider(contact, identity[: len(_IDENTITY)], chosen)
+        return Contacts(self, list(chosen.values()), found)
+
+    def _consider(self, contact: Contact, identity: list[str | None], chosen: dict[int, Contact]) -> None:
+        role, text = contact.role.strip(), contact.id_text
+        if not text or role not in self.roles:
+            return
+        if not (len(text) <= 9 and text.isascii() and text.isdigit()):
+            raise Rejected("invalid_con_id", f"{self._place} is not a whole number of 1 to 9 digits")
+        if not any(value and not value.isspace() for value in identity):
+            return
+        contact.id = int(text)
+        rival = chosen.get(contact.id)
+        if rival is None or self.roles.index(role) <= self.roles.index(rival.role.strip()):
+            chosen[contact.id] = contact  # keeps the place of the id's first appearance
+
+    def has_children(self, contact: Contact, root: Element) -> bool:
+        """Whether a contact's addresses and employments count: it stands at the rule's path."""
+        element = contact.element
+        if self._others and any(not v or v.isspace() for v in self._read(element)[-self._others :]):
+            return False
+        for name in reversed(self._below[:-1]):
+            parent = element.getparent()
+            if parent is None or local_name(str(parent.tag)) != name:
+                return False
+            element = parent
+        return element.getparent() is root
+
+    def own_address(self, contact: Contact) -> Element | None:
+        """The last child address of exactly the preferred type."""
+        for address in contact.element.iterchildren(self._address_tag, reversed=True):
+            if self._address_type(address)[0] == self._preferred:
+                return address
+        return None
+
+    def address_value(self, attribute: str) -> Callable[[Contact], str | None]:
+        """Contact -> the attribute of its addresses: of the preferred type if it has any, the first that is
+        not empty, else the last; without any address the contact's own."""
+        read = attribute_reader((attribute,))
+
+        def value(contact: Contact) -> str | None:
+            if contact.addresses is None:
+                every = list(contact.element.iterdescendants(self._address_tag))
+                preferred = [a for a in every if self._address_type(a)[0] == self._preferred]
+                contact.addresses = preferred or every
+            found: str | None = None
+            for address in contact.addresses:
+                found = read(address)[0]
+                if found:
+                    return found
+            return found if contact.addresses else read(contact.element)[0]
+
+        return value
+
+
+def last_card(contact: Contact) -> Element | None:
+    """The contact's last card, at any depth."""
+    card = None
+    for card in contact.element.iterdescendants("{*}" + BCARD):  # noqa: B007
+        pass
+    return card
+
+
+def child_filter(rule: FilterRule) -> Callable[[Element], bool]:
+    """Whether an address or employment counts: required attributes not empty, types among the allowed
+    (compared in upper case)."""
+    read = attribute_reader(tuple(rule.required))
+    allowed = [
+        None if a is True else frozenset(a if isinstance(a, tuple) else ()) for a in rule.required.values()
+    ]
+
+    def passes(element: Element) -> bool:
+        for value, values in zip(read(element), allowed, strict=True):
+            if not value or (values is not None and value.upper() not in values):
+                return False
+        return True
+
+    return passes
