@@ -69,13 +69,15 @@ class Pending:
             yield page
 
     def ranges(self, parts: int) -> list[tuple[int, int]]:
-        """Up to `parts` disjoint inclusive ranges of app_id that cover what is pending, near-equal in documents."""
+        """At most `parts` disjoint inclusive app_id ranges over all that is pending, near-equal in size."""
         ids = self._pending(sa.select(self._source.c.app_id).distinct(), self._start).subquery()
         part = sa.func.ntile(sa.literal_column(str(int(parts)))).over(order_by=ids.c.app_id)
         cut = sa.select(ids.c.app_id, part.label("part")).subquery()
         low, high = sa.func.min(cut.c.app_id), sa.func.max(cut.c.app_id)
         with reading(self._engine) as connection:
-            return [(a, b) for a, b in connection.execute(sa.select(low, high).group_by(cut.c.part).order_by(low))]
+            return [
+                (a, b) for a, b in connection.execute(sa.select(low, high).group_by(cut.c.part).order_by(low))
+            ]
 
     def _page(self, after: int | None, size: int) -> list[Document]:
         app_id = self._source.c.app_id
@@ -113,9 +115,9 @@ def store_documents(
     documents: Iterable[tuple[int, str | None]],
     campaigns: Iterable[str] = (),
 ) -> int:
-    """Adds documents to the source table and new campaign numbers to `app_campaign_cc`; returns how many documents.
+    """Adds documents to the source table and new campaign numbers to `app_campaign_cc`; returns how many.
 
-    Both are streamed; `campaigns` is read after the last document, so it may be filled while documents are made.
+    Documents are streamed; `campaigns` is read after the last one, so it may be filled while they are made.
     Raises DatabaseRefusal if an app_id is there already (`stored_ids` tells beforehand). The caller commits.
     """
     dialect = connection.dialect.name
@@ -134,7 +136,9 @@ def store_documents(
 def _add_campaigns(connection: sa.Connection, target: Target, campaigns: Iterable[str]) -> None:
     if CAMPAIGN_TABLE not in target.tables:
         return
-    metadata = build_tables({CAMPAIGN_TABLE: target.tables[CAMPAIGN_TABLE]}, target.schema, connection.dialect.name)
+    metadata = build_tables(
+        {CAMPAIGN_TABLE: target.tables[CAMPAIGN_TABLE]}, target.schema, connection.dialect.name
+    )
     (table,) = metadata.tables.values()
     known = set(connection.scalars(sa.select(table.c.campaign_num)))
     new = sorted({BLANK_CAMPAIGN, *campaigns} - known)
