@@ -1,7 +1,7 @@
 """Engines, connections and transactions; what a database error means, by class and code, never by its text.
 
-Native error texts carry values (the duplicate key, the truncated text), so every error leaves this room as one
-of `provenir_lab.errors`, with the native one dropped.
+Native error texts carry values (the duplicate key, the truncated text), so every error leaves this room as
+one of `provenir_lab.errors`, with the native one dropped.
 """
 
 from __future__ import annotations
@@ -84,9 +84,12 @@ def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
 
     On SQLite it is BEGIN IMMEDIATE: the write lock is waited for at the start, where waiting is harmless.
     """
-    with translated(engine), engine.connect().execution_options(**{_IMMEDIATE: True}) as connection:
-        with connection.begin():
-            yield connection
+    with (
+        translated(engine),
+        engine.connect().execution_options(**{_IMMEDIATE: True}) as connection,
+        connection.begin(),
+    ):
+        yield connection
 
 
 @contextmanager
@@ -131,7 +134,9 @@ def _parse(url: str) -> URL:
         ) from None
     parsed = parsed.set(drivername=_DRIVERS.get(parsed.drivername, parsed.drivername))
     if parsed.get_backend_name() == "sqlite" and parsed.database in (None, "", ":memory:"):
-        raise UsageError("an in-memory SQLite database ends with its connection: name a file, sqlite:///lab.db")
+        raise UsageError(
+            "an in-memory SQLite database ends with its connection: name a file, sqlite:///lab.db"
+        )
     return parsed
 
 

@@ -1,8 +1,8 @@
 """Rows that would collide, settled in memory before a batch is written.
 
 Contacts (corrections C14, C21): a con_id that another application owns is left out with its addresses and
-employments, and the document's log row says so. Within a document the first address or employment of a key wins;
-of a key-value pair the last wins.
+employments, and the document's log row says so. Within a document the first address or employment of a key
+wins; of a key-value pair the last wins.
 """
 
 from __future__ import annotations
@@ -108,6 +108,8 @@ def _unique(
     keys = [tuple([row[place] for place in places]) for row in rows]
     if len(set(keys)) == len(rows):
         return rows
-    if last:
-        return list(dict(zip(keys, rows, strict=True)).values())
-    return list({key: row for key, row in zip(reversed(keys), reversed(rows), strict=True)}.values())[::-1]
+    kept: dict[tuple[Any, ...], tuple[Any, ...]] = {}
+    for key, row in zip(keys, rows, strict=True):
+        if last or key not in kept:
+            kept[key] = row
+    return list(kept.values())

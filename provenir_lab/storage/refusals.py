@@ -87,7 +87,9 @@ _ODBC_REFUSALS = {
 _ODBC_TRANSIENT = {"40001", "HYT00", "HYT01", "08S01", "08001", "08003", "08007", "01002"}
 
 
-def classify(error: BaseException, table: str | None = None) -> DatabaseRefusal | TransientError | DatabaseError:
+def classify(
+    error: BaseException, table: str | None = None
+) -> DatabaseRefusal | TransientError | DatabaseError:
     """What `error` (a driver's, or SQLAlchemy's around it) means. `table` is where the work was, if known."""
     lost = bool(getattr(error, "connection_invalidated", False))
     native = getattr(error, "orig", None) or error
@@ -136,12 +138,12 @@ def _postgresql(
     return DatabaseError(_where(named, f"PostgreSQL failed (SQLSTATE {state}, {type(error).__name__})"))
 
 
-def _sqlserver(
-    error: Any, table: str | None, lost: bool
-) -> DatabaseRefusal | TransientError | DatabaseError:
+def _sqlserver(error: Any, table: str | None, lost: bool) -> DatabaseRefusal | TransientError | DatabaseError:
     state = str(error.args[0]) if error.args else ""
     # pyodbc gives the native number nowhere else: "[42000] [Microsoft]... (1205) (SQLExecDirectW)"
-    numbers = {int(n) for n in re.findall(r"\((\d+)\) \(SQL", str(error.args[1]))} if len(error.args) > 1 else set()
+    numbers = (
+        {int(n) for n in re.findall(r"\((\d+)\) \(SQL", str(error.args[1]))} if len(error.args) > 1 else set()
+    )
     for number in numbers:
         if number in _SQLSERVER_TRANSIENT:
             return TransientError(f"the server gave the work back (error {number})")

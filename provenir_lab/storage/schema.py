@@ -92,7 +92,7 @@ def create_lab(
 ) -> None:
     """Makes all tables, fills `app_enums`, adds the campaign `BLANK` and the marker; all of it or nothing.
 
-    The schema (on SQLite: the file) must be empty or absent. Raises GuardError naming the tables that are there.
+    The schema (on SQLite: the file) must be empty or absent; GuardError names the tables that are there.
     """
     create_file(engine)
     dialect = engine.dialect.name
@@ -116,11 +116,21 @@ def create_lab(
         metadata.create_all(connection)
         if ENUM_TABLE in tables:
             columns = ("enum_id", "type", "value", "description")
-            _insert(connection, metadata, schema, ENUM_TABLE, [dict(zip(columns, r, strict=True)) for r in enum_rows])
+            _insert(
+                connection,
+                metadata,
+                schema,
+                ENUM_TABLE,
+                [dict(zip(columns, r, strict=True)) for r in enum_rows],
+            )
         if CAMPAIGN_TABLE in tables:
             _insert(connection, metadata, schema, CAMPAIGN_TABLE, [{"campaign_num": BLANK_CAMPAIGN}])
         created = marker.created.isoformat(" ") if dialect == "sqlite" else marker.created
-        row = {"lab_id": marker.lab_id, "created": created, "contract_fingerprint": marker.contract_fingerprint}
+        row = {
+            "lab_id": marker.lab_id,
+            "created": created,
+            "contract_fingerprint": marker.contract_fingerprint,
+        }
         _insert(connection, metadata, schema, MARKER_TABLE, [row])
 
 
@@ -131,7 +141,9 @@ def read_marker(engine: sa.Engine, target: Target) -> Marker | None:
     with reading(engine) as connection:
         if not sa.inspect(connection).has_table(MARKER_TABLE, schema=schema):
             return None
-        table = build_tables({MARKER_TABLE: _MARKER}, target.schema, dialect).tables[_key(MARKER_TABLE, schema)]
+        table = build_tables({MARKER_TABLE: _MARKER}, target.schema, dialect).tables[
+            _key(MARKER_TABLE, schema)
+        ]
         row = connection.execute(sa.select(table)).first()
     if row is None:
         return None
@@ -145,7 +157,11 @@ def is_lab(engine: sa.Engine, target: Target) -> bool:
 
 
 def _insert(
-    connection: sa.Connection, metadata: sa.MetaData, schema: str | None, name: str, rows: list[dict[str, Any]]
+    connection: sa.Connection,
+    metadata: sa.MetaData,
+    schema: str | None,
+    name: str,
+    rows: list[dict[str, Any]],
 ) -> None:
     if rows:
         connection.execute(sa.insert(metadata.tables[_key(name, schema)]), rows)
@@ -181,7 +197,7 @@ def _parents(table: Table, tables: Mapping[str, Table]) -> set[str]:
 
 def _build(table: Table, metadata: sa.MetaData, dialect: str, tables: Tables) -> sa.Table:
     columns = [_column(c, metadata.schema, dialect, tables) for c in table.columns]
-    constraints: list[sa.SchemaItem] = []
+    constraints: list[sa.UniqueConstraint | sa.Index] = []
     unique = [c.name for c in table.columns if c.unique]
     if unique:
         constraints.append(sa.UniqueConstraint(*unique, name=f"ux_{table.name}"))
@@ -233,7 +249,7 @@ def column_type(column: Column, dialect: str) -> sa.types.TypeEngine[Any]:
         "float": sa.Double(),
         "date": sa.Date(),
         "datetime": mssql.DATETIME() if server else sa.TIMESTAMP(),
-        "datetime2": mssql.DATETIME2() if server else sa.TIMESTAMP(),
+        "datetime2": mssql.DATETIME2() if server else sa.TIMESTAMP(),  # type: ignore[no-untyped-call]
         "smalldatetime": mssql.SMALLDATETIME() if server else sa.TIMESTAMP(),
         "decimal": sa.Numeric(column.precision, column.scale),
         "char": sa.CHAR(column.length),
@@ -241,7 +257,7 @@ def column_type(column: Column, dialect: str) -> sa.types.TypeEngine[Any]:
     if base in fixed:
         return fixed[base]
     if column.length is None:
-        return mssql.VARCHAR("max") if server else sa.Text()
+        return mssql.VARCHAR("max") if server else sa.Text()  # type: ignore[arg-type]
     return sa.VARCHAR(column.length)
 
 

@@ -20,7 +20,7 @@ Converters = Sequence[tuple[int, Converter]]
 
 
 def convert(rows: Sequence[Row], converters: Converters) -> Sequence[Row]:
-    """`rows` with the converters applied to every value but None; the same object if there is nothing to do."""
+    """`rows` with the converters applied to every value but None; `rows` itself if there is nothing to do."""
     if not rows or not converters:
         return rows
     columns: list[Iterable[Any]] = list(zip(*rows, strict=True))
@@ -53,8 +53,8 @@ def _iso_datetime(value: dt.datetime) -> str:
 def canonical(columns: Sequence[Column]) -> Converters:
     """What brings values, mapped or read from any database, to one form per column type.
 
-    decimal: text at the column's scale, rounded half up. datetime: text with SQL Server's 1/300 s. smalldatetime:
-    text, to the minute. date: ISO text. bit: 0 or 1. char: without padding. Others stay.
+    decimal: text at the column's scale, rounded half up. datetime: text with SQL Server's 1/300 s.
+    smalldatetime: text, to the minute. date: ISO text. bit: 0 or 1. char: without padding. Others stay.
     """
     return [(i, change) for i, c in enumerate(columns) if (change := _canonical(c)) is not None]
 

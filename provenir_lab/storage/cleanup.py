@@ -1,0 +1,66 @@
+"""Clearing a lab, guarded: only what the lab itself wrote."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from provenir_lab.errors import DatabaseError, GuardError
+from provenir_lab.storage.database import writing
+from provenir_lab.storage.log import SUCCESS
+from provenir_lab.storage.schema import LOG_TABLE, Target, build_tables, is_lab
+
+ROOT_TABLE = "app_base"
+
+
+def clean(engine: sa.Engine, target: Target) -> dict[str, int]:
+    """Empties every target table and `processing_log`; returns how many rows each had.
+
+    Documents, `app_enums` and `app_campaign_cc` stay. Raises GuardError, with nothing deleted, if the schema
+    carries no lab marker or holds an application without a `success` in the log.
+    """
+    place = target.schema or "the database"
+    if not is_lab(engine, target):
+        raise GuardError(f"{place} carries no lab marker: nothing was deleted; `clean` works on labs only")
+    dialect = engine.dialect.name
+    metadata = build_tables({**target.tables, LOG_TABLE: target.log}, target.schema, dialect)
+    every = {table.name: table for table in metadata.tables.values()}
+    # children first: deleting a parent's rows then has no cascade to follow
+    tables = [every[name] for name in (*reversed(target.target_tables), LOG_TABLE)]
+    with writing(engine) as connection:
+        _lock(connection, tables)
+        strangers = _strangers(connection, every)
+        if strangers:
+            raise GuardError(
+                f"{place}: {strangers} rows of {ROOT_TABLE} were not written by this lab (no success in "
+                f"{LOG_TABLE}): nothing was deleted"
+            )
+        counts = {table.name: _count(connection, table) for table in tables}
+        if dialect == "postgresql":  # leaves no dead rows behind that would slow the next run
+            names = ", ".join(connection.dialect.identifier_preparer.format_table(table) for table in tables)
+            connection.execute(sa.text(f"TRUNCATE {names}"))
+        else:
+            for table in tables:
+                connection.execute(sa.delete(table))
+        left = [table.name for table in tables if _count(connection, table)]
+        if left:
+            raise DatabaseError(f"{place}: {', '.join(left)} could not be emptied; nothing was deleted")
+    return counts
+
+
+def _lock(connection: sa.Connection, tables: list[sa.Table]) -> None:
+    """Keeps writers out between the check and the clearing; SQLite's write transaction does already."""
+    if connection.dialect.name == "postgresql":
+        names = ", ".join(connection.dialect.identifier_preparer.format_table(table) for table in tables)
+        connection.execute(sa.text(f"LOCK TABLE {names} IN ACCESS EXCLUSIVE MODE"))
+
+
+def _strangers(connection: sa.Connection, tables: dict[str, sa.Table]) -> int:
+    if ROOT_TABLE not in tables:
+        return 0
+    root, log = tables[ROOT_TABLE], tables[LOG_TABLE]
+    ours = sa.select(sa.literal(1)).where(log.c.app_id == root.c.app_id, log.c.status == SUCCESS)
+    return _count(connection, root, ~ours.exists())
+
+
+def _count(connection: sa.Connection, table: sa.Table, *where: sa.ColumnElement[bool]) -> int:
+    return int(connection.scalar(sa.select(sa.func.count()).select_from(table).where(*where)) or 0)

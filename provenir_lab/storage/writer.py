@@ -1,0 +1,203 @@
+"""Batches of mapped documents into the tables: one transaction with their log rows, counted at its end."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from provenir_lab.errors import DatabaseError, DatabaseRefusal
+from provenir_lab.settings import Settings
+from provenir_lab.storage.database import translated, writing
+from provenir_lab.storage.duplicates import CONTACT_KEY, CONTACT_TABLE, OWNER_KEY, Duplicates, Rows, Settled
+from provenir_lab.storage.ids import among, as_parameter
+from provenir_lab.storage.log import FAILED, SUCCESS
+from provenir_lab.storage.methods import Insert, make_insert
+from provenir_lab.storage.refusals import classify
+from provenir_lab.storage.schema import LOG_TABLE, Target, build_tables
+
+_LOG_COLUMNS = (
+    "app_id",
+    "status",
+    "failure_reason",
+    "processing_time",
+    "session_id",
+    "app_id_start",
+    "app_id_end",
+)
+_REASON_LENGTH = 500
+
+
+@dataclass(frozen=True)
+class Session:
+    """Who writes: what the log rows carry. The range is None in limit mode."""
+
+    session_id: str
+    app_id_start: int | None = None
+    app_id_end: int | None = None
+
+
+@dataclass(frozen=True)
+class Written:
+    """What one batch put into the database."""
+
+    rows: dict[str, int]
+    """Rows per table."""
+    duplicate_contacts: int
+    """Contacts left out because another application owns their con_id."""
+    duplicate_keys: int
+    """Rows left out because another row of the same document has their key."""
+    seconds: dict[str, float]
+    """Wall time of the stages `duplicate_check`, `write` (rows, log, counting) and `commit`."""
+
+
+def utc_now() -> dt.datetime:
+    """The current UTC time, naive as the log column is."""
+    return dt.datetime.now(dt.UTC).replace(tzinfo=None)
+
+
+class Writer:
+    """Writes batches; one for each worker. `columns` is the mapper's: table -> columns of its row tuples."""
+
+    def __init__(
+        self,
+        engine: sa.Engine,
+        target: Target,
+        columns: Mapping[str, Sequence[str]],
+        settings: Settings,
+        clock: Callable[[], dt.datetime] = utc_now,
+    ) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._dialect = dialect = engine.dialect.name
+        self._duplicates = Duplicates(target.tables, columns)
+        metadata = build_tables({**target.tables, LOG_TABLE: target.log}, target.schema, dialect)
+        tables = {table.name: table for table in metadata.tables.values()}
+        order = [name for name in target.target_tables if name in columns]
+        self._inserts = {
+            name: make_insert(engine, tables[name], target.tables[name], columns[name]) for name in order
+        }
+        self._insert_log = make_insert(engine, tables[LOG_TABLE], target.log, _LOG_COLUMNS)
+        self._count = _count_query([tables[name] for name in order], dialect)
+        has_contacts = CONTACT_TABLE in columns
+        self._owners = _owner_query(tables[CONTACT_TABLE], dialect) if has_contacts else None
+        self._con_id = columns[CONTACT_TABLE].index(CONTACT_KEY) if has_contacts else 0
+
+    def write(
+        self,
+        documents: Sequence[tuple[int, Rows]],
+        failures: Sequence[tuple[int, str, str]],
+        session: Session,
+    ) -> Written:
+        """Writes the rows of `documents` (app_id, rows) and a log row for each of them and of `failures`
+        (app_id, category, reason), all in one transaction.
+
+        Raises DatabaseRefusal if the database refuses a row (some document of the batch is at fault),
+        TransientError (if it came from the commit, the log tells whether the batch landed) or DatabaseError;
+        the batch is then rolled back.
+        """
+        try:
+            return self._write(documents, failures, session)
+        except DatabaseRefusal as refusal:
+            # Another worker may have written a contact after it was looked up. Larger batches are split by
+            # the caller and so looked up again; a document alone is at fault only if it fails twice.
+            if len(documents) != 1 or refusal.category != "constraint_violation":
+                raise
+        return self._write(documents, failures, session)
+
+    def _write(
+        self,
+        documents: Sequence[tuple[int, Rows]],
+        failures: Sequence[tuple[int, str, str]],
+        session: Session,
+    ) -> Written:
+        with writing(self._engine) as connection:
+            started = time.perf_counter()
+            settled = self._duplicates.settle(documents, lambda ids: self._owners_of(connection, ids))
+            checked = time.perf_counter()
+            for name, insert in self._inserts.items():
+                self._insert(connection, name, insert, settled.rows[name])
+            log_rows = self._log_rows(documents, failures, settled, session)
+            self._insert(connection, LOG_TABLE, self._insert_log, log_rows)
+            self._verify(connection, documents, settled)
+            written = time.perf_counter()
+        return Written(
+            {name: len(rows) for name, rows in settled.rows.items()},
+            sum(settled.contacts_left_out.values()),
+            settled.keys_settled,
+            {
+                "duplicate_check": checked - started,
+                "write": written - checked,
+                "commit": time.perf_counter() - written,
+            },
+        )
+
+    def _insert(
+        self, connection: sa.Connection, table: str, insert: Insert, rows: Sequence[tuple[Any, ...]]
+    ) -> None:
+        if not rows:
+            return
+        try:
+            with translated(self._engine, table):
+                insert(connection, rows)
+        except (OverflowError, UnicodeError) as error:  # found by the driver before anything was sent
+            raise classify(error, table) from None
+
+    def _owners_of(self, connection: sa.Connection, con_ids: Collection[int]) -> Mapping[int, int]:
+        if self._owners is None or not con_ids:
+            return {}
+        found = connection.execute(self._owners, {"ids": as_parameter(con_ids, self._dialect)})
+        return {row.con_id: row.app_id for row in found}
+
+    def _log_rows(
+        self,
+        documents: Sequence[tuple[int, Rows]],
+        failures: Sequence[tuple[int, str, str]],
+        settled: Settled,
+        session: Session,
+    ) -> list[tuple[Any, ...]]:
+        tail = (self._clock(), session.session_id, session.app_id_start, session.app_id_end)
+        left_out = settled.contacts_left_out
+        notes = {app_id: f"duplicate_contact: {n}" for app_id, n in left_out.items()}
+        return [(app_id, SUCCESS, notes.get(app_id), *tail) for app_id, _ in documents] + [
+            (app_id, FAILED, f"{category}: {reason}"[:_REASON_LENGTH], *tail)
+            for app_id, category, reason in failures
+        ]
+
+    def _verify(
+        self, connection: sa.Connection, documents: Sequence[tuple[int, Rows]], settled: Settled
+    ) -> None:
+        """Counts what the tables hold for the batch's ids: row counts that a driver reports prove nothing."""
+        if self._count is None or not documents:
+            return
+        con_ids = [row[self._con_id] for row in settled.rows.get(CONTACT_TABLE, ())]
+        ids = {
+            "app_ids": as_parameter([app_id for app_id, _ in documents], self._dialect),
+            "con_ids": as_parameter(con_ids, self._dialect),
+        }
+        counts = connection.execute(self._count, ids).one()
+        for name, count in zip(self._inserts, counts, strict=True):
+            if count != len(settled.rows[name]):
+                raise DatabaseError(f"{name}: {count} of {len(settled.rows[name])} rows arrived; rolled back")
+
+
+def _owner_query(contact: sa.Table, dialect: str) -> sa.Select[Any]:
+    key, owner = contact.c[CONTACT_KEY], contact.c[OWNER_KEY]
+    return sa.select(key, owner).where(among(key, "ids", dialect))
+
+
+def _count_query(tables: Sequence[sa.Table], dialect: str) -> sa.Select[Any] | None:
+    """One row: how many rows each table has for the batch's app_ids (con_ids in tables without app_id)."""
+    if not tables:
+        return None
+    counts = []
+    for table in tables:
+        key, name = (
+            (table.c[OWNER_KEY], "app_ids") if OWNER_KEY in table.c else (table.c[CONTACT_KEY], "con_ids")
+        )
+        counts.append(sa.select(sa.func.count()).where(among(key, name, dialect)).scalar_subquery())
+    return sa.select(*counts)
