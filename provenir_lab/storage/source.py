@@ -68,9 +68,11 @@ class Pending:
             left = None if left is None else left - len(page)
             yield page
 
-    def ranges(self, parts: int) -> list[tuple[int, int]]:
-        """At most `parts` disjoint inclusive app_id ranges over all that is pending, near-equal in size."""
-        ids = self._pending(sa.select(self._source.c.app_id).distinct(), self._start).subquery()
+    def ranges(self, parts: int, limit: int | None = None) -> list[tuple[int, int]]:
+        """At most `parts` disjoint inclusive app_id ranges, near-equal in size, over all that is pending (with
+        a `limit`: over the first so many)."""
+        every = self._pending(sa.select(self._source.c.app_id).distinct(), self._start)
+        ids = (every if limit is None else every.order_by(self._source.c.app_id).limit(limit)).subquery()
         part = sa.func.ntile(sa.literal_column(str(int(parts)))).over(order_by=ids.c.app_id)
         cut = sa.select(ids.c.app_id, part.label("part")).subquery()
         low, high = sa.func.min(cut.c.app_id), sa.func.max(cut.c.app_id)
