@@ -1,0 +1,137 @@
+"""One run of the processor: the pending documents of a database into its tables, by one worker or many."""
+
+from __future__ import annotations
+
+import datetime as dt
+import random
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import ceil
+
+from provenir_lab.errors import UsageError
+from provenir_lab.mapping.contract import Contract
+from provenir_lab.processing.coordinator import run_spans
+from provenir_lab.processing.outcome import Outcome, Tally, outcome_of
+from provenir_lab.processing.worker import Job, Span, Worker
+from provenir_lab.progress import Progress, Step, silent
+from provenir_lab.settings import Settings
+from provenir_lab.storage.database import open_engine
+from provenir_lab.storage.log import outcomes, reopen_failed
+from provenir_lab.storage.schema import Target
+from provenir_lab.storage.source import Pending
+from provenir_lab.storage.writer import Session, utc_now
+
+SPANS_PER_WORKER = 8
+"""More spans than workers, so that all end at about the same time."""
+BATCHES_PER_SPAN = 10
+"""Largest span, in batches: the coordinator hears of progress once a span."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """Which documents a run takes: all pending ones, at most `limit`, or an inclusive range of app_ids."""
+
+    limit: int | None = None
+    app_id_start: int | None = None
+    app_id_end: int | None = None
+    retry_failed: bool = False
+    """Whether failed documents (of `retry_category`, None: of any) are made pending again first."""
+    retry_category: str | None = None
+
+    def check(self) -> None:
+        """Raises UsageError for a request that makes no sense."""
+        if self.limit is not None and self.limit < 1:
+            raise UsageError(f"limit {self.limit}: give at least 1")
+        if (self.app_id_start is None) != (self.app_id_end is None):
+            raise UsageError("a range needs both ends: give app_id_start and app_id_end")
+        if self.app_id_start is not None and self.app_id_end is not None:
+            if self.limit is not None:
+                raise UsageError("give a limit or a range of app_ids, not both")
+            if not 1 <= self.app_id_start <= self.app_id_end:
+                raise UsageError(
+                    f"range {self.app_id_start} to {self.app_id_end}: start at 1 or more, end not before"
+                )
+
+
+def process(
+    url: str,
+    contract: Contract,
+    target: Target,
+    settings: Settings,
+    request: Request | None = None,
+    *,
+    progress: Progress = silent,
+    now: Callable[[], dt.datetime] = utc_now,
+    rng: random.Random | None = None,
+) -> Outcome:
+    """Processes the documents of `request`; returns when all of them have an outcome in the log.
+
+    A run that ends early (any exception, a kill) leaves every document wholly written and logged, or pending;
+    running again goes on from there. Raises UsageError for a request that makes no sense, DatabaseError when
+    the database stays away, LabError when everything fails or workers keep dying.
+    """
+    request = request or Request()
+    request.check()
+    first, last = request.app_id_start, request.app_id_end
+    session = Session(session_id(contract, now(), rng or random.SystemRandom()), first, last)
+    engine = open_engine(url, settings)
+    try:
+        if request.retry_failed:
+            reopen_failed(engine, target, request.retry_category, first, last)
+        pending = Pending(engine, target, first, last)
+        found = pending.count()
+        wanted = found if request.limit is None else min(found, request.limit)
+        repeated = pending.repeated() if request.limit is None else 0
+        parts = _parts(wanted, settings)
+        spans = [Span(a, b) for a, b in pending.ranges(parts, request.limit)] if parts > 1 else []
+
+        def report(tally: Tally) -> None:
+            failed = tally.failed.total()
+            progress(Step("process", tally.documents, wanted, f"{failed} failed" if failed else ""))
+
+        job = Job(url, contract, target, settings, session)
+        if spans:
+            tally = _run_many(job, spans, report)
+        else:
+            tally = _run_one(job, Span(first, last, request.limit), report)
+        if tally.worker_deaths:  # batches of a dead worker are logged, but their counts died with it
+            succeeded, failed = outcomes(engine, target, session.session_id)
+            tally.succeeded, tally.failed = succeeded, Counter(failed)
+    finally:
+        engine.dispose()
+    return outcome_of(tally, session.session_id, settings, repeated)
+
+
+def session_id(contract: Contract, now: dt.datetime, rng: random.Random) -> str:
+    """`YYYYMMDD_HHMMSS-<contract fingerprint>-<4 random hex digits>`; `now` is UTC."""
+    return f"{now:%Y%m%d_%H%M%S}-{contract.fingerprint}-{rng.randrange(16**4):04x}"
+
+
+def _run_one(job: Job, span: Span, report: Callable[[Tally], None]) -> Tally:
+    worker = Worker(job)
+    try:
+        return worker.run(span, report)
+    finally:
+        worker.close()
+
+
+def _run_many(job: Job, spans: list[Span], report: Callable[[Tally], None]) -> Tally:
+    cpu = time.process_time()
+    tally = run_spans(job, spans, report)
+    tally.cpu_seconds += time.process_time() - cpu
+    return tally
+
+
+def _parts(documents: int, settings: Settings) -> int:
+    """Into how many spans `documents` are cut; 1: no other process is needed."""
+    if settings.workers == 1:
+        return 1
+    size = min(
+        ceil(documents / (settings.workers * SPANS_PER_WORKER)), settings.batch_size * BATCHES_PER_SPAN
+    )
+    # whole batches, and room for a worker to see that everything fails, unless workers were idle then
+    size = max(size, min(settings.batch_size, ceil(documents / (2 * settings.workers))))
+    size = max(size, min(settings.stop_after_failures, ceil(documents / settings.workers)), 1)
+    return ceil(documents / size)
