@@ -195,7 +195,7 @@ def _modulo(a: Decimal, b: Decimal) -> Decimal:
 
 
 def _power(a: Decimal, b: Decimal) -> Decimal | None:
-    if abs(b) > _LARGEST_EXPONENT or b != b.to_integral_value():
+    if abs(b) > _LARGEST_EXPONENT or b != b.to_integral_value() or (not a and b <= 0):
         return None
     return _NUMBERS.power(a, b)
 

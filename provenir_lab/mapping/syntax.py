@@ -173,7 +173,7 @@ class _Parser:
 
     def expect(self, kind: str) -> Token:
         if self.token.kind != kind:
-            raise self.unexpected(kind)
+            raise self.unexpected(kind if kind.isalpha() else f'"{kind}"')
         return self.take()
 
     def unexpected(self, wanted: str) -> ExpressionError:
