@@ -58,7 +58,10 @@ def open_engine(url: str, settings: Settings) -> sa.Engine:
 
 def masked(url: str) -> str:
     """`url` with every password replaced by `***`, fit for messages and reports."""
-    parsed = make_url(url)
+    try:
+        parsed = make_url(url)
+    except (sa.exc.ArgumentError, ValueError):
+        return "(not a database URL)"
     query: dict[str, Any] = {
         key: re.sub(r"(?i)\b(pwd|password)\s*=\s*(\{[^}]*\}|[^;]*)", r"\1=***", str(value))
         if key.lower() == "odbc_connect"

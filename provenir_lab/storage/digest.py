@@ -9,6 +9,7 @@ from hashlib import blake2b
 import sqlalchemy as sa
 
 from provenir_lab.storage.database import reading
+from provenir_lab.storage.reader import unconverted
 from provenir_lab.storage.schema import LOG_TABLE, Target, build_tables, log_table
 from provenir_lab.storage.values import canonical, convert
 
@@ -45,7 +46,7 @@ def _digest(connection: sa.Connection, table: sa.Table, target: Target, named: S
     ordered = sorted(named)
     converters = canonical([column for name in ordered if (column := plain.column(name))])
     total = count = 0
-    query = sa.select(*[sa.type_coerce(table.c[name], sa.types.NullType()) for name in ordered])
+    query = unconverted(table, ordered)
     result = connection.execution_options(stream_results=True, max_row_buffer=_ROWS_AT_ONCE).execute(query)
     while rows := result.fetchmany(_ROWS_AT_ONCE):
         count += len(rows)

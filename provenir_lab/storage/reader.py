@@ -1,0 +1,50 @@
+"""Rows as the tables hold them, in the form in which databases and mapped rows compare."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+import sqlalchemy as sa
+
+from provenir_lab.storage.database import reading
+from provenir_lab.storage.duplicates import CONTACT_KEY, CONTACT_TABLE, OWNER_KEY
+from provenir_lab.storage.ids import among, as_parameter
+from provenir_lab.storage.schema import Target, build_tables
+from provenir_lab.storage.values import Row, canonical, convert
+
+
+def stored_rows(
+    engine: sa.Engine, target: Target, columns: Mapping[str, Sequence[str]], app_ids: Collection[int]
+) -> dict[str, list[Row]]:
+    """Table -> rows of the documents `app_ids` (`columns` of it, in that order), in comparable form; unordered.
+
+    Addresses and employments are those of the contacts that the documents own.
+    """
+    dialect = engine.dialect.name
+    metadata = build_tables({name: target.tables[name] for name in columns}, target.schema, dialect)
+    tables = {table.name: table for table in metadata.tables.values()}
+    found: dict[str, list[Row]] = {}
+    with reading(engine) as connection:
+        for name, named in columns.items():
+            table = tables[name]
+            query = unconverted(table, named)
+            if OWNER_KEY in table.c:
+                query = query.where(among(table.c[OWNER_KEY], "ids", dialect))
+            else:
+                contact = tables[CONTACT_TABLE]
+                query = query.join(contact, contact.c[CONTACT_KEY] == table.c[CONTACT_KEY])
+                query = query.where(among(contact.c[OWNER_KEY], "ids", dialect))
+            rows = connection.execute(query, {"ids": as_parameter(app_ids, dialect)})
+            found[name] = comparable(target, name, named, [tuple(row) for row in rows])
+    return found
+
+
+def comparable(target: Target, table: str, named: Sequence[str], rows: Sequence[Row]) -> list[Row]:
+    """`rows` (columns `named` of `table`), mapped or read, with every value in its column's one form."""
+    plain = target.tables[table]
+    return list(convert(rows, canonical([column for name in named if (column := plain.column(name))])))
+
+
+def unconverted(table: sa.Table, named: Sequence[str]) -> sa.Select[tuple[object, ...]]:
+    """Selects columns as the driver gives them, without SQLAlchemy's conversions."""
+    return sa.select(*[sa.type_coerce(table.c[name], sa.types.NullType()) for name in named])

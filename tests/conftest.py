@@ -1,0 +1,51 @@
+"""Databases for all tests: real ones, fresh for each test."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from places import Place
+from postgres_server import PostgresServer, Unavailable
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """A PostgreSQL server for this test process, started when the first test asks for it."""
+    try:
+        server = PostgresServer()
+    except Unavailable as reason:
+        pytest.skip(str(reason))
+    yield server
+    server.remove()
+
+
+@pytest.fixture
+def postgres_url(postgres_server: PostgresServer) -> str:
+    """The URL of a new, empty PostgreSQL database."""
+    return postgres_server.create_database(f"test_{next(_numbers)}")
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """The URL of a SQLite database whose file does not exist yet."""
+    return f"sqlite:///{(tmp_path / 'lab.db').as_posix()}"
+
+
+@pytest.fixture(params=["sqlite", "postgresql", "mssql"])
+def place(request: pytest.FixtureRequest) -> Place:
+    """An empty place on each kind of database in turn; SQL Server only where one is named."""
+    kind: str = request.param
+    if kind == "sqlite":
+        return Place(request.getfixturevalue("sqlite_url"), None, kind)
+    if kind == "postgresql":
+        return Place(request.getfixturevalue("postgres_url"), "lab", kind)
+    url = os.environ.get("PROVENIR_LAB_TEST_SQLSERVER")
+    if not url:
+        pytest.skip("PROVENIR_LAB_TEST_SQLSERVER names no SQL Server")
+    return Place(url, f"lab_{os.getpid()}_{next(_numbers)}", kind)

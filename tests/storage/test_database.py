@@ -1,0 +1,135 @@
+import os
+import stat
+import sys
+import threading
+
+import pytest
+import sqlalchemy as sa
+from storage_rows import TABLES, Lab
+
+from provenir_lab.errors import DatabaseRefusal, TransientError, UsageError
+from provenir_lab.settings import Settings
+from provenir_lab.storage import database
+from provenir_lab.storage.database import masked, open_engine, reading, writing
+from provenir_lab.storage.schema import Target, is_lab
+
+
+@pytest.mark.parametrize(
+    "url, shown",
+    [
+        ("postgresql+psycopg://u:s3cret@h:5432/d", "postgresql+psycopg://u:***@h:5432/d"),
+        ("mssql+pyodbc://u:s3cret@h/d?driver=X", "mssql+pyodbc://u:***@h/d?driver=X"),
+        ("mssql+pyodbc://h/d?pwd=s3cret", "mssql+pyodbc://h/d?pwd=***"),
+        ("mssql+pyodbc:///?odbc_connect=DRIVER%3DX%3BPWD%3D{s3;cret}%3BUID%3Du", None),
+        ("mssql+pyodbc:///?odbc_connect=DRIVER%3DX%3Bpassword+%3D+s3cret", None),
+        ("sqlite:///lab.db", "sqlite:///lab.db"),
+        ("s3cret", "(not a database URL)"),
+    ],
+)
+def test_a_password_is_never_shown(url: str, shown: str | None) -> None:
+    assert "cret" not in masked(url)
+    if shown is not None:
+        assert masked(url) == shown
+
+
+@pytest.mark.parametrize(
+    "url, says",
+    [
+        ("lab.db", "not a database URL"),
+        ("sqlite://", "name a file"),
+        ("sqlite:///:memory:", "name a file"),
+        ("nonesuch://h/d", "nonesuch"),
+        ("mysql+pymysql://h/d", "pip install pymysql"),
+        ("postgresql+psycopg://h:port/d", "not a database URL"),
+    ],
+)
+def test_an_unusable_url_is_one_clear_line(url: str, says: str) -> None:
+    with pytest.raises(UsageError, match=says) as caught:
+        open_engine(url, Settings())
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_driver_names_its_fix(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(UsageError, match=r"provenir_lab\[postgresql\]"):
+        open_engine("postgresql://h/d", Settings())
+
+
+def test_reading_a_missing_file_makes_none(sqlite_url: str) -> None:
+    engine = open_engine(sqlite_url, Settings())
+    with pytest.raises(UsageError, match="init"):
+        is_lab(engine, Target(None, TABLES))
+    assert not database.sqlite_path(engine).exists()
+
+
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+class TestSqlite:
+    @pytest.mark.skipif(os.name == "nt", reason="Windows has no permission bits")
+    def test_the_file_is_its_owners_alone(self, lab: Lab) -> None:
+        assert stat.S_IMODE(database.sqlite_path(lab.engine).stat().st_mode) == 0o600
+
+    def test_every_connection_enforces_keys_and_waits(self, lab: Lab) -> None:
+        with lab.engine.connect() as one, lab.engine.connect() as two:
+            for connection in (one, two):
+                pragmas = [
+                    connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+                    for name in ("foreign_keys", "journal_mode", "synchronous", "busy_timeout")
+                ]
+                assert pragmas == [1, "wal", 1, 30_000]
+
+    def test_a_reader_does_not_wait_for_a_writer(self, lab: Lab) -> None:
+        with writing(lab.engine) as writer:
+            writer.exec_driver_sql("DELETE FROM app_enums")
+            with reading(lab.engine) as reader:
+                assert reader.exec_driver_sql("SELECT count(*) FROM app_enums").scalar() == 39
+
+    def test_a_writer_takes_the_lock_at_once_and_a_second_one_is_transient(
+        self, lab: Lab, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(database, "BUSY_SECONDS", 0)
+        impatient = open_engine(str(lab.engine.url), Settings())
+        with writing(lab.engine), pytest.raises(TransientError), writing(impatient):
+            pass
+        impatient.dispose()
+
+    def test_a_full_file_is_no_documents_fault(self, lab: Lab) -> None:
+        with pytest.raises(database.DatabaseError, match="disk is full"), writing(lab.engine) as connection:
+            connection.exec_driver_sql("PRAGMA max_page_count=1")
+            connection.exec_driver_sql("INSERT INTO app_xml VALUES (1, hex(zeroblob(100000)))")
+
+
+def test_an_exception_rolls_back(lab: Lab) -> None:
+    table = f"{lab.target.schema}.app_enums" if lab.target.schema else "app_enums"
+    with pytest.raises(KeyError), writing(lab.engine) as connection:
+        connection.execute(sa.text(f"DELETE FROM {table}"))
+        raise KeyError
+    assert lab.rows("SELECT count(*) FROM {}app_enums") == [(39,)]
+
+
+def test_a_refusal_says_no_value(lab: Lab) -> None:
+    table = f"{lab.target.schema}.app_campaign_cc" if lab.target.schema else "app_campaign_cc"
+    insert = sa.text(f"INSERT INTO {table} (campaign_num) VALUES (:number)")
+    with pytest.raises(DatabaseRefusal) as caught, writing(lab.engine) as connection:
+        for _ in range(2):
+            connection.execute(insert, {"number": "CANARY"})
+    assert caught.value.category == "constraint_violation"
+    assert "CANARY" not in repr(caught.value)
+    assert caught.value.__suppress_context__
+
+
+@pytest.mark.parametrize("place", ["postgresql"], indirect=True)
+def test_a_cut_connection_is_transient_and_replaced(lab: Lab) -> None:
+    with pytest.raises(TransientError), reading(lab.engine) as connection:
+        own = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar()
+        killer = threading.Thread(target=lab.rows, args=(f"SELECT pg_terminate_backend({own})",))
+        killer.start()
+        killer.join()
+        connection.exec_driver_sql("SELECT 1")
+    with reading(lab.engine) as connection:
+        assert connection.exec_driver_sql("SELECT 1").scalar() == 1
+
+
+def test_a_server_that_is_not_there_is_transient() -> None:
+    engine = open_engine("postgresql://lab@127.0.0.1:1/none", Settings())
+    with pytest.raises(TransientError), reading(engine):
+        pass
