@@ -1,0 +1,165 @@
+"""Documents on their way into the source table: generated ones, and the user's own files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from provenir_lab.display import html_table
+from provenir_lab.errors import Rejected, UsageError
+from provenir_lab.mapping.contract import Contract
+from provenir_lab.mapping.document import decode, read_app_id
+from provenir_lab.mapping.plan import Mapper
+from provenir_lab.progress import Progress, Step, silent
+from provenir_lab.storage.database import writing
+from provenir_lab.storage.schema import CAMPAIGN_TABLE, Target
+from provenir_lab.storage.source import store_documents, stored_ids
+
+AT_ONCE = 200
+"""Documents stored per transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedFile:
+    """A file that was not loaded."""
+
+    file: str
+    category: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What `load` did."""
+
+    documents: int
+    refused: tuple[RefusedFile, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        refused = [{"file": r.file, "category": r.category, "reason": r.reason} for r in self.refused]
+        return {"documents": self.documents, "refused": refused}
+
+    def summary(self) -> list[tuple[str, object]]:
+        refused = [(f"  {r.file}", f"{r.category}: {r.reason}") for r in self.refused]
+        return [("documents loaded", self.documents), ("files refused", len(self.refused)), *refused]
+
+    def _repr_html_(self) -> str:
+        return html_table("Loaded", self.summary())
+
+
+def find_files(paths: Iterable[Path | str]) -> list[Path]:
+    """The files meant by `paths`: files as they are, directories as all their `*.xml` files, by name.
+
+    Raises UsageError for a path that does not exist and for a directory without XML files.
+    """
+    files: list[Path] = []
+    for path in map(Path, paths):
+        if path.is_dir():
+            found = sorted(p for p in path.rglob("*") if p.suffix.lower() == ".xml" and p.is_file())
+            if not found:
+                raise UsageError(f"{path}: the directory holds no .xml files")
+            files += found
+        elif path.is_file():
+            files.append(path)
+        else:
+            raise UsageError(f"{path}: no such file or directory")
+    return files
+
+
+def read_text(path: Path) -> str:
+    """The text of a document's file. Raises UsageError if it cannot be read."""
+    try:
+        return decode(path.read_bytes())
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({error.strerror})") from None
+
+
+def load_files(
+    engine: sa.Engine,
+    target: Target,
+    contract: Contract,
+    mapper: Mapper,
+    files: Sequence[Path],
+    progress: Progress = silent,
+) -> Loaded:
+    """Puts the files' documents into the source table under the app_ids that they name themselves.
+
+    A file is refused if it names none, or one that is there already; one that the contract would reject is
+    loaded, for the processor to say so. Campaign numbers become known to the lab.
+    """
+    refused: list[RefusedFile] = []
+    done = read = 0
+    stream = iter(files)
+    while chunk := list(islice(stream, AT_ONCE)):
+        named: list[tuple[Path, int, str]] = []
+        for file in chunk:
+            text = read_text(file)
+            try:
+                named.append((file, read_app_id(text, *contract.app_id_place), text))
+            except Rejected as rejected:
+                refused.append(RefusedFile(str(file), rejected.category, rejected.reason))
+        taken = stored_ids(engine, target, {app_id for _, app_id, _ in named})
+        documents: dict[int, str] = {}
+        for file, app_id, text in named:
+            if app_id in taken or app_id in documents:
+                reason = "a document with its app_id is there already"
+                refused.append(RefusedFile(str(file), "duplicate_app_id", reason))
+            else:
+                documents[app_id] = text
+        campaigns = campaigns_of(mapper, target, documents.values())
+        with writing(engine) as connection:
+            done += store_documents(connection, target, documents.items(), campaigns)
+        read += len(chunk)
+        progress(Step("load", read, len(files), f"{len(refused)} refused" if refused else ""))
+    return Loaded(done, tuple(refused))
+
+
+def store_generated(
+    engine: sa.Engine,
+    target: Target,
+    documents: Iterable[tuple[int, str | None, str | None]],
+    total: int,
+    progress: Progress = silent,
+) -> int:
+    """Puts (app_id, text, campaign number) into the source table; returns how many.
+
+    Raises UsageError if one of the app_ids is there already; the documents before it stay.
+    """
+    done = 0
+    stream = iter(documents)
+    while chunk := list(islice(stream, AT_ONCE)):
+        there = stored_ids(engine, target, [app_id for app_id, _, _ in chunk])
+        if there:
+            raise UsageError(
+                f"app_id {min(there)} is in {target.source_table} already: choose another --start-app-id"
+            )
+        with writing(engine) as connection:
+            campaigns = {campaign for _, _, campaign in chunk if campaign}
+            done += store_documents(connection, target, [(i, text) for i, text, _ in chunk], campaigns)
+        progress(Step("generate", done, total))
+    return done
+
+
+def campaigns_of(mapper: Mapper, target: Target, texts: Iterable[str]) -> Iterator[str]:
+    """The campaign numbers that the documents' rows refer to; none of a document that is rejected."""
+    places = [
+        (table, position)
+        for table, columns in mapper.columns.items()
+        for position, name in enumerate(columns)
+        if (column := target.tables[table].column(name)) is not None
+        and (column.references or "").startswith(f"{CAMPAIGN_TABLE}.")
+    ]
+    for text in texts if places else ():
+        try:
+            rows = mapper.map(text)
+        except Rejected:
+            continue
+        for table, position in places:
+            for row in rows.get(table, ()):
+                if row[position] is not None:
+                    yield row[position]

@@ -1,0 +1,100 @@
+"""How far a database is: pending, succeeded and failed documents, and the last sessions."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from provenir_lab.display import html_table
+from provenir_lab.errors import UsageError
+from provenir_lab.processing.outcome import rate
+from provenir_lab.storage.log import LoggedSession, failures, summary
+from provenir_lab.storage.schema import Target
+from provenir_lab.storage.source import Pending
+
+
+@dataclass(frozen=True)
+class Status:
+    """Counts of documents as the log has them; `sessions` newest first."""
+
+    pending: int
+    succeeded: int
+    failed: Mapping[str, int]
+    """Rejection category -> documents."""
+    sessions: tuple[LoggedSession, ...]
+
+    @property
+    def last_rec_per_min(self) -> float | None:
+        """Documents per minute of the newest session, between its first and last log row; None without one."""
+        if not self.sessions:
+            return None
+        last = self.sessions[0]
+        return rate(last.documents, (last.last - last.first).total_seconds()) or None
+
+    def to_dict(self) -> dict[str, Any]:
+        sessions = [
+            {
+                "session_id": s.session_id,
+                "documents": s.documents,
+                "failed": s.failed,
+                "first": s.first.isoformat(),
+                "last": s.last.isoformat(),
+            }
+            for s in self.sessions
+        ]
+        return {
+            "pending": self.pending,
+            "succeeded": self.succeeded,
+            "failed": dict(self.failed),
+            "last_rec_per_min": self.last_rec_per_min,
+            "sessions": sessions,
+        }
+
+    def summary(self) -> list[tuple[str, object]]:
+        rec_per_min = self.last_rec_per_min
+        return [
+            ("pending", self.pending),
+            ("succeeded", self.succeeded),
+            ("failed", sum(self.failed.values())),
+            *((f"  {category}", count) for category, count in self.failed.items()),
+            *([("records per minute of the last run", round(rec_per_min))] if rec_per_min else []),
+            *(
+                (
+                    f"session {s.session_id}",
+                    f"{s.documents:,} documents, {s.failed:,} failed, until {s.last:%Y-%m-%d %H:%M:%S}",
+                )
+                for s in self.sessions
+            ),
+        ]
+
+    def _repr_html_(self) -> str:
+        return html_table("Status", self.summary())
+
+
+def read_status(engine: sa.Engine, target: Target) -> Status:
+    """The status of a database."""
+    found = summary(engine, target)
+    return Status(Pending(engine, target).count(), found.succeeded, found.failed, found.sessions)
+
+
+def write_failed_csv(engine: sa.Engine, target: Target, file: Path) -> int:
+    """Every failed document as a line `app_id,category,reason`; returns how many.
+
+    The byte order mark makes spreadsheets read it as UTF-8. Raises UsageError if the file cannot be written.
+    """
+    count = 0
+    try:
+        with file.open("w", encoding="utf-8-sig", newline="") as stream:
+            writer = csv.writer(stream)
+            writer.writerow(("app_id", "category", "reason"))
+            for failure in failures(engine, target):
+                writer.writerow(failure)
+                count += 1
+    except OSError as error:
+        raise UsageError(f"{file}: cannot be written ({error.strerror})") from None
+    return count

@@ -1,0 +1,53 @@
+"""The documents that were written: their ids, their texts, and who owns a contact."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+import sqlalchemy as sa
+
+from provenir_lab.storage.database import reading
+from provenir_lab.storage.ids import among, as_parameter
+from provenir_lab.storage.log import SUCCESS
+from provenir_lab.storage.schema import Target, build_tables, log_table, source_table
+from provenir_lab.storage.source import Document
+
+
+def written_ids(engine: sa.Engine, target: Target, sample: int | None = None) -> list[int]:
+    """app_ids of the documents logged as `success` that the source still has; with `sample`, about evenly
+    spread ones, at most so many."""
+    dialect = engine.dialect.name
+    log, source = log_table(target, dialect), source_table(target, dialect)
+    kept = sa.select(sa.literal(1)).where(source.c.app_id == log.c.app_id)
+    ids = sa.select(log.c.app_id).where(log.c.status == SUCCESS, kept.exists()).distinct().subquery()
+    with reading(engine) as connection:
+        if sample is None:
+            return list(connection.scalars(sa.select(ids.c.app_id).order_by(ids.c.app_id)))
+        part = sa.func.ntile(sa.literal_column(str(int(sample)))).over(order_by=ids.c.app_id)
+        cut = sa.select(ids.c.app_id, part.label("part")).subquery()
+        first = sa.func.min(cut.c.app_id)
+        return list(connection.scalars(sa.select(first).group_by(cut.c.part).order_by(first)))
+
+
+def read_documents(engine: sa.Engine, target: Target, app_ids: Collection[int]) -> list[Document]:
+    """The source documents of `app_ids`, by app_id; those that the source lacks are absent."""
+    dialect = engine.dialect.name
+    source = source_table(target, dialect)
+    app_id = source.c.app_id
+    query = sa.select(app_id, source.c[target.source_column]).where(among(app_id, "ids", dialect))
+    with reading(engine) as connection:
+        found = connection.execute(query.order_by(app_id), {"ids": as_parameter(app_ids, dialect)})
+        return [(i, text) for i, text in found]
+
+
+def read_owners(
+    engine: sa.Engine, target: Target, table: str, key: str, ids: Collection[Any]
+) -> dict[Any, int]:
+    """Value of `key` -> app_id, of the rows of `table` whose key is among `ids`."""
+    dialect = engine.dialect.name
+    metadata = build_tables({table: target.tables[table]}, target.schema, dialect)
+    (found,) = metadata.tables.values()
+    query = sa.select(found.c[key], found.c.app_id).where(among(found.c[key], "ids", dialect))
+    with reading(engine) as connection:
+        return {k: app_id for k, app_id in connection.execute(query, {"ids": as_parameter(ids, dialect)})}
