@@ -80,7 +80,7 @@ class Field:
     types: tuple[MappingType, ...] = ()
     default: str | int | Decimal | bool | None = None
     nullable: bool | None = None
-    """None: the contract does not say; counts as not nullable, but only the real column can demand a value."""
+    """None: the contract does not say; counts as not nullable, but only a real column can demand a value."""
     expression: str | None = None
     enum_name: str | None = None
     place: str = ""
@@ -132,6 +132,8 @@ class Relationship:
     foreign_key_column: str
     parent_path: Path
     child_path: Path
+    place: str = ""
+    """Where in the file: `relationships[2]`."""
 
 
 @dataclass(frozen=True)
@@ -201,10 +203,22 @@ class Contract:
 
     @cached_property
     def tables(self) -> tuple[str, ...]:
-        """Target tables, parents first: the insertion order, then the rest by name."""
+        """Target tables: the base table, the insertion order, the rest by name; parents always first."""
         used = {f.table for f in self.fields}
-        ordered = [t for t in self.insertion_order if t in used]
-        return (*ordered, *sorted(used.difference(ordered)))
+        ordered = [t for t in (self.base_table, *self.insertion_order) if t in used]
+        placed: dict[str, None] = {}
+        for table in (*ordered, *sorted(used.difference(ordered))):
+            placed.update(dict.fromkeys(reversed((table, *self.ancestors(table)))))
+        return tuple(t for t in placed if t in used)
+
+    def ancestors(self, table: str) -> tuple[str, ...]:
+        """Its parent by the relationships, the parent's parent, and so on; ends with itself in a circle."""
+        parents = {r.child_table: r.parent_table for r in reversed(self.relationships)}
+        found: list[str] = []
+        while table in parents and table not in found:
+            table = parents[table]
+            found.append(table)
+        return tuple(found)
 
     def fields_of(self, table: str) -> tuple[Field, ...]:
         return tuple(f for f in self.fields if f.table == table)
@@ -252,7 +266,7 @@ class Contract:
             return "app_base"
         children = {r.child_table for r in self.relationships}
         parents = [r.parent_table for r in self.relationships if r.parent_table not in children]
-        return next((p for p in parents if p in self.tables), None)
+        return next((p for p in parents if any(f.table == p for f in self.fields)), None)
 
     def key_of(self, table: str) -> str:
         """The column that joins a table to its parent (`app_id`, for children of contacts `con_id`); for the

@@ -192,6 +192,7 @@ class _Reader:
                 foreign_key_column=self.text(entry, "foreign_key_column", place),
                 parent_path=self.path(entry, "xml_parent_path", place),
                 child_path=self.path(entry, "xml_child_path", place),
+                place=place,
             )
             if len(self.problems) == before:
                 yield found
@@ -216,6 +217,8 @@ class _Reader:
                     self.note(f'{place}["{text}"]', "must be 0 or 1")
                 elif not bits and (isinstance(code, bool) or not isinstance(code, int | str)):
                     self.note(f'{place}["{text}"]', "must be a whole number or a text")
+                elif not bits and isinstance(code, int) and abs(code) >= 2**31:
+                    self.note(f'{place}["{text}"]', "is too large for a code")
                 else:
                     codes[text] = int(code) if bits else code
         return found
