@@ -83,6 +83,7 @@ def load_files(
     engine: sa.Engine,
     target: Target,
     contract: Contract,
+    *,
     mapper: Mapper,
     files: Sequence[Path],
     progress: Progress = silent,
