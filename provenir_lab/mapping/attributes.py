@@ -37,9 +37,9 @@ def attribute_reader(names: Sequence[str], *, ignore_case: bool | Sequence[bool]
         getter = known[keys] = _getter([_position(keys, name, loose) for name, loose in wanted])
         return getter
 
-    def read(element: etree._Element) -> tuple[str | None, ...]:
+    def read(element: Any) -> tuple[str | None, ...]:
         keys = tuple(element.keys())
-        values: list[Any] = element.values()
+        values = element.values()
         values.append(None)  # what is missing is picked from here, as position -1
         getter = known.get(keys)
         return getter(values) if getter is not None else learn(keys)(values)
