@@ -1,0 +1,178 @@
+"""What README and guides show is run: commands, Python, configuration, tables of the contract language."""
+
+import doctest
+import importlib.util
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"))]
+FENCE = re.compile(
+    r"""^(?P<indent>[ ]*)```(?P<language>\w*)(?P<rest>[^\n]*)\n(?P<body>.*?)^(?P=indent)```""", re.M | re.S
+)
+TITLE = re.compile(r'title="([^"]+)"')
+OUTPUT = doctest.OutputChecker()
+SYSTEM_PROGRAMS = ("apt-get", "conda", "git", "jupyter", "make", "export", ". .venv", "pre-commit")
+"""First words of shell lines that change the machine: they are named in guides, not run by tests."""
+
+
+@dataclass(frozen=True)
+class Block:
+    page: Path
+    line: int
+    language: str
+    title: str | None
+    text: str
+
+
+def blocks(page: Path) -> Iterator[Block]:
+    source = page.read_text(encoding="utf-8")
+    for match in FENCE.finditer(source):
+        indent = match["indent"]
+        text = "".join(line.removeprefix(indent) for line in match["body"].splitlines(keepends=True))
+        title = TITLE.search(match["rest"])
+        line = source.count("\n", 0, match.start()) + 1
+        yield Block(page, line, match["language"], title[1] if title else None, text)
+
+
+def load(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def page_id(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+# ---- code blocks
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_code_blocks_run_as_shown(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The blocks of a page, one after the other, in one empty folder and one Python namespace."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PROVENIR_LAB_DATABASE", raising=False)
+    namespace: dict[str, Any] = {"__name__": "__guide__"}
+    for block in blocks(page):
+        place = f"{page_id(page)}:{block.line}"
+        if block.title:
+            (tmp_path / block.title).write_text(block.text, encoding="utf-8")
+        match block.language:
+            case "python":
+                exec(compile("\n" * block.line + block.text, str(page), "exec"), namespace)
+            case "console":
+                run_console(block.text, place)
+            case "sh" | "bat" | "powershell":
+                check_shell(block.text, place)
+            case "yaml":
+                yaml.safe_load(block.text)
+            case "toml":
+                check_profiles(block.text, tmp_path)
+            case "json":
+                json.loads(block.text)
+            case "xml" | "text":
+                pass
+            case other:
+                raise AssertionError(f"{place}: no rule for blocks of {other!r}")
+
+
+def run_console(text: str, place: str) -> None:
+    """`$ command` lines with the output that follows them; `...` stands for anything."""
+    for part in re.split(r"^\$ ", text, flags=re.M)[1:]:
+        command, _, expected = part.partition("\n")
+        program, *arguments = shlex.split(command)
+        assert program == "provenir-lab", f"{place}: {command}"
+        result = subprocess.run(
+            [sys.executable, "-m", "provenir_lab", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            env={**os.environ, "COLUMNS": "120", "NO_COLOR": "1", "PYTHONUTF8": "1"},
+            check=False,
+        )
+        assert same_output(expected, result.stdout), f"{place}: {command} printed\n{result.stdout}"
+        if "Error" not in expected and "provenir-lab: " not in expected:
+            assert result.returncode == 0, f"{place}: {command} ended with {result.returncode}"
+
+
+def same_output(expected: str, found: str) -> bool:
+    """Equal but for white space and `...`; JSON is compared as data."""
+    try:
+        return bool(json.loads(expected) == json.loads(found))
+    except ValueError:
+        flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+        return OUTPUT.check_output(expected, found, flags)
+
+
+def check_shell(text: str, place: str) -> None:
+    """Shell lines call what exists: a command of dev.py or of provenir-lab, or a known system program."""
+    dev = load(ROOT / "dev.py")
+    for line in text.splitlines():
+        words = shlex.split(line.strip(), comments=True, posix=False)
+        if words[:2] in (["python3", "dev.py"], ["py", "dev.py"]):
+            assert words[2] in dev.COMMANDS, f"{place}: {line}"
+        elif words[:1] == ["provenir-lab"]:
+            result = subprocess.run(
+                [sys.executable, "-m", "provenir_lab", *words[1:2], "--help"],
+                capture_output=True,
+                check=False,
+            )
+            assert result.returncode == 0, f"{place}: {line}"
+        else:
+            known = (*SYSTEM_PROGRAMS, "python3 -m", ".venv", "$env:")
+            assert not words or line.strip().startswith(known), f"{place}: {line}"
+
+
+def check_profiles(text: str, folder: Path) -> None:
+    """Profiles of a guide can be read, each with its password in the variable that it names."""
+    import tomllib
+
+    from provenir_lab.settings import find_database
+
+    (folder / "provenir_lab.toml").write_text(text, encoding="utf-8")
+    profiles = tomllib.loads(text).get("databases", {})
+    passwords = {p["password_env"]: "secret" for p in profiles.values() if "password_env" in p}
+    for name in profiles:
+        assert find_database(name, environ=passwords, folder=folder).name == name
+
+
+# ---- generated pages
+
+
+@pytest.mark.parametrize("name", ["commands.md", "settings.md"])
+def test_generated_pages_are_up_to_date(name: str) -> None:
+    page = load(DOCS / "reference.py").PAGES[name]()
+    assert (DOCS / name).read_text(encoding="utf-8") == page, "run: .venv/bin/python docs/reference.py"
+
+
+# ---- the site
+
+
+def test_the_site_builds_and_opens_without_a_network(tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(site)]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+    fetched = re.compile(
+        r"""<(?:script|img|iframe|source)[^>]*\ssrc=["']?(?:https?:)?//|<link[^>]*stylesheet[^>]*//"""
+    )
+    pages = sorted(site.rglob("*.html"))
+    assert len(pages) > 5
+    assert [page.name for page in pages if fetched.search(page.read_text(encoding="utf-8"))] == []
