@@ -13,7 +13,17 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
-from decimal import ROUND_HALF_EVEN, Context, Decimal, DivisionByZero, InvalidOperation, Overflow
+from decimal import (
+    MAX_EMAX,
+    MIN_EMIN,
+    ROUND_HALF_UP,
+    Context,
+    Decimal,
+    DivisionByZero,
+    Inexact,
+    InvalidOperation,
+    Overflow,
+)
 from typing import Any
 
 from provenir_lab.mapping import expression_tree as tree
@@ -29,7 +39,10 @@ Test = Callable[[Get], bool]
 Compare = Callable[[Any, Any], bool]
 Calculate = Callable[[Get], Decimal | None]
 
-_NUMBERS = Context(prec=28, rounding=ROUND_HALF_EVEN, traps=[InvalidOperation, DivisionByZero, Overflow])
+_FAILURES = [InvalidOperation, DivisionByZero, Overflow]
+_EXACT = Context(prec=50_000, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[Inexact, *_FAILURES])
+_DIVISION = Context(prec=28, rounding=ROUND_HALF_UP, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=_FAILURES)
+"""Sums and products are exact (null rather than rounded), quotients have 28 digits."""
 _LARGEST_EXPONENT = 100
 _MOST_DAYS = 3_660_000  # more than the years 1 to 9999 have
 
@@ -106,12 +119,12 @@ def _date(operand: Evaluate) -> Callable[[Get], datetime | None]:
 def _date_add(days: Node, date: Callable[[Get], datetime | None]) -> Evaluate:
     count = _value(days)
     # a blank count is no days, but a calculation without result is no count
-    calculated = isinstance(days, tree.Arithmetic | tree.Negative)
+    may_be_blank = isinstance(days, tree.Name | tree.Literal | tree.Case)
 
     def date_add(get: Get) -> datetime | None:
         start = date(get)
         value = count(get)
-        if _is_blank(value) and not calculated:
+        if may_be_blank and _is_blank(value):
             value = Decimal(0)
         number = _as_number(value)
         if start is None or number is None or abs(number) > _MOST_DAYS:
@@ -143,7 +156,7 @@ def _number(node: Node) -> Calculate:
         case tree.Arithmetic(symbol, left, right):
             return _arithmetic(_OPERATIONS[symbol], _number(left), _number(right))
         case tree.Negative(operand):
-            return _arithmetic(_NUMBERS.subtract, lambda get: Decimal(0), _number(operand))
+            return _arithmetic(_EXACT.subtract, lambda get: Decimal(0), _number(operand))
         case tree.Name(name):
 
             def number_of(get: Get) -> Decimal | None:
@@ -183,28 +196,31 @@ def _arithmetic(
 
 
 def _floor_divide(a: Decimal, b: Decimal) -> Decimal:
-    quotient = _NUMBERS.divide_int(a, b)
-    exact = not _NUMBERS.remainder(a, b)
-    return quotient if exact or (a < 0) == (b < 0) else _NUMBERS.subtract(quotient, Decimal(1))
+    quotient = _EXACT.divide_int(a, b)
+    exact = not _EXACT.remainder(a, b)
+    return quotient if exact or (a < 0) == (b < 0) else _EXACT.subtract(quotient, Decimal(1))
 
 
 def _modulo(a: Decimal, b: Decimal) -> Decimal:
     """The sign of the result is that of `b`."""
-    rest = _NUMBERS.remainder(a, b)
-    return _NUMBERS.add(rest, b) if rest and (rest < 0) != (b < 0) else rest
+    rest = _EXACT.remainder(a, b)
+    return _EXACT.add(rest, b) if rest and (rest < 0) != (b < 0) else rest
 
 
 def _power(a: Decimal, b: Decimal) -> Decimal | None:
-    if abs(b) > _LARGEST_EXPONENT or b != b.to_integral_value() or (not a and b <= 0):
+    if abs(b) > _LARGEST_EXPONENT or b != b.to_integral_value():
         return None
-    return _NUMBERS.power(a, b)
+    if not b:
+        return Decimal(1)
+    result = _EXACT.power(a, abs(b))
+    return result if b > 0 else _DIVISION.divide(Decimal(1), result)
 
 
 _OPERATIONS: dict[str, Callable[[Decimal, Decimal], Decimal | None]] = {
-    "+": _NUMBERS.add,
-    "-": _NUMBERS.subtract,
-    "*": _NUMBERS.multiply,
-    "/": _NUMBERS.divide,
+    "+": _EXACT.add,
+    "-": _EXACT.subtract,
+    "*": _EXACT.multiply,
+    "/": _DIVISION.divide,
     "//": _floor_divide,
     "%": _modulo,
     "**": _power,

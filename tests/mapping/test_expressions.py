@@ -70,7 +70,10 @@ def holds(condition: str) -> bool:
         ("7 % -three", Decimal(-2)),
         ("two ** three", Decimal(8)),
         ("two ** -1", Decimal("0.5")),
-        ("two ** 100", Decimal("1.267650600228229401496703205E+30")),
+        ("two ** 100", Decimal(2**100)),
+        ("0 ** 0", Decimal(1)),
+        ("1e15 * 1e15 + 1", Decimal(10**30 + 1)),
+        ("2 / 3", Decimal("0.6666666666666666666666666667")),
         ("-two", Decimal(-2)),
         ("- -two", Decimal(2)),
         ("-0", Decimal(0)),
@@ -129,11 +132,11 @@ def test_values(text, expected):
         "two // 0",
         "two % 0",
         "0 ** -1",
-        "0 ** 0",
         "two ** 0.5",
         "two ** 101",
         "two ** -101",
-        "1e9999 ** 100 ** 3",
+        "two ** 100 ** 3",
+        "1 + 1e-9999 ** 100",
         "DATE(word)",
         "DATE(missing)",
         "DATE(20231105)",
@@ -141,6 +144,7 @@ def test_values(text, expected):
         "DATEADD(day, 1, word)",
         "DATEADD(day, 1, missing)",
         "DATEADD(day, missing + 1, iso)",
+        "DATEADD(day, DATE(word), iso)",
         "DATEADD(day, 1e9999, iso)",
         "DATEADD(day, 3000000, iso)",
         "CASE WHEN two = 3 THEN 1 END + 1",
@@ -442,7 +446,7 @@ def test_arithmetic_is_that_of_python(text):
         expected = eval(text)  # the same operators, precedence and rounding on integers
     except ZeroDivisionError:
         return
-    assert value(text) == (expected if abs(expected) < 10**27 else pytest.approx(expected))
+    assert value(text) == expected
 
 
 @given(st.text("aB.%_\n", max_size=8), st.text("aB.%_\n", max_size=6))
