@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
 
 import sqlalchemy as sa
 
 from provenir_lab.storage.database import reading
+from provenir_lab.storage.duplicates import CONTACT_KEY, CONTACT_TABLE, OWNER_KEY
 from provenir_lab.storage.ids import among, as_parameter
 from provenir_lab.storage.log import SUCCESS
 from provenir_lab.storage.schema import Target, build_tables, log_table, source_table
@@ -41,13 +41,13 @@ def read_documents(engine: sa.Engine, target: Target, app_ids: Collection[int]) 
         return [(i, text) for i, text in found]
 
 
-def read_owners(
-    engine: sa.Engine, target: Target, table: str, key: str, ids: Collection[Any]
-) -> dict[Any, int]:
-    """Value of `key` -> app_id, of the rows of `table` whose key is among `ids`."""
+def read_owners(engine: sa.Engine, target: Target, con_ids: Collection[int]) -> dict[int, int]:
+    """con_id -> app_id, of those of `con_ids` that are in the tables."""
     dialect = engine.dialect.name
-    metadata = build_tables({table: target.tables[table]}, target.schema, dialect)
-    (found,) = metadata.tables.values()
-    query = sa.select(found.c[key], found.c.app_id).where(among(found.c[key], "ids", dialect))
+    metadata = build_tables({CONTACT_TABLE: target.tables[CONTACT_TABLE]}, target.schema, dialect)
+    (contact,) = metadata.tables.values()
+    con_id, owner = contact.c[CONTACT_KEY], contact.c[OWNER_KEY]
+    query = sa.select(con_id, owner).where(among(con_id, "ids", dialect))
     with reading(engine) as connection:
-        return {k: app_id for k, app_id in connection.execute(query, {"ids": as_parameter(ids, dialect)})}
+        found = connection.execute(query, {"ids": as_parameter(con_ids, dialect)})
+        return {row[0]: row[1] for row in found}

@@ -51,7 +51,7 @@ class Lab:
 
 
 def document(app_id: int, seed: int = 0, con_ids: tuple[int, ...] | None = None) -> tuple[int, Rows]:
-    """One document: a row for each table, several key-value pairs, one contact (con_id 1000 + app_id) or `con_ids`."""
+    """One document: a row for each table, several key-value pairs, contacts `con_ids` (1000 + app_id)."""
     rng = random.Random(f"{seed}/{app_id}")
     contacts = (1000 + app_id,) if con_ids is None else con_ids
     rows: Rows = {}

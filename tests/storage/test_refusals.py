@@ -1,0 +1,117 @@
+"""What native errors mean, by class and code; the texts of these all carry a canary that must not be seen."""
+
+import sqlite3
+from typing import Any
+
+import psycopg
+import pytest
+
+from provenir_lab.errors import DatabaseError, DatabaseRefusal, TransientError
+from provenir_lab.storage.refusals import classify
+
+CANARY = "CANARY-553-21-9876"
+
+
+def postgresql(state: str) -> psycopg.Error:
+    return psycopg.errors.lookup(state)(f"Key (ssn)=({CANARY}) exists")
+
+
+def sqlite(code: int, kind: type[sqlite3.Error] = sqlite3.OperationalError) -> sqlite3.Error:
+    error = kind(f"value {CANARY}")
+    error.sqlite_errorcode = code  # type: ignore[misc]
+    return error
+
+
+def sqlserver(state: str, number: int | None) -> Any:
+    """An error as pyodbc makes it, without needing an ODBC manager."""
+    error = type("ProgrammingError", (Exception,), {"__module__": "pyodbc"})
+    shown = "" if number is None else f" ({number}) (SQLExecDirectW)"
+    return error(state, f"[{state}] [Microsoft][ODBC Driver 18 for SQL Server] {CANARY} (12){shown}")
+
+
+@pytest.mark.parametrize(
+    "error, category",
+    [
+        (postgresql("23502"), "missing_required"),
+        (postgresql("23503"), "constraint_violation"),
+        (postgresql("23505"), "constraint_violation"),
+        (postgresql("23514"), "constraint_violation"),
+        (postgresql("22001"), "value_too_long"),
+        (postgresql("22003"), "value_out_of_range"),
+        (postgresql("22008"), "value_out_of_range"),
+        (postgresql("22021"), "not_representable"),
+        (psycopg.DataError(CANARY), "not_representable"),
+        (sqlite(1555), "constraint_violation"),
+        (sqlite(2067), "constraint_violation"),
+        (sqlite(787), "constraint_violation"),
+        (sqlite(1299), "missing_required"),
+        (sqlite(3091), "not_representable"),
+        (sqlserver("23000", 2627), "constraint_violation"),
+        (sqlserver("23000", 547), "constraint_violation"),
+        (sqlserver("23000", 515), "missing_required"),
+        (sqlserver("22001", 8152), "value_too_long"),
+        (sqlserver("22001", None), "value_too_long"),
+        (sqlserver("22003", 8115), "value_out_of_range"),
+        (OverflowError(CANARY), "value_out_of_range"),
+        (UnicodeEncodeError("utf-8", CANARY, 0, 1, CANARY), "not_representable"),
+    ],
+)
+def test_a_refusal_has_the_documents_category(error: Exception, category: str) -> None:
+    found = classify(error, "scores")
+    assert isinstance(found, DatabaseRefusal)
+    assert found.category == category
+    assert found.reason.startswith("scores: ")
+    assert "CANARY" not in repr(found)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        *map(postgresql, ("40001", "40P01", "55P03", "57P01", "57P03", "08006", "53300")),
+        psycopg.OperationalError(CANARY),
+        sqlite(5),
+        sqlite(517),  # SQLITE_BUSY_SNAPSHOT
+        sqlite(6),
+        sqlserver("40001", 1205),
+        sqlserver("42000", 1222),
+        sqlserver("42000", 3960),
+        sqlserver("08S01", None),
+        sqlserver("HYT00", None),
+    ],
+)
+def test_what_may_pass_is_transient(error: Exception) -> None:
+    found = classify(error, "scores")
+    assert isinstance(found, TransientError)
+    assert "CANARY" not in repr(found)
+
+
+@pytest.mark.parametrize(
+    "error, says",
+    [
+        (postgresql("53100"), "disk"),
+        (postgresql("42P01"), "table is missing"),
+        (postgresql("42501"), "right"),
+        (postgresql("XX000"), "XX000"),
+        (sqlite(13), "disk is full"),
+        (sqlite(8), "read-only"),
+        (sqlite(11), "damaged"),
+        (sqlite(1), "SQLite error 1"),
+        (sqlite3.ProgrammingError(CANARY), "ProgrammingError"),
+        (sqlserver("42000", 9002), "full"),
+        (sqlserver("28000", 18456), "login"),
+        (sqlserver("42S02", 208), "table is missing"),
+        (sqlserver("HY000", None), "HY000"),
+        (RuntimeError(CANARY), "RuntimeError"),
+    ],
+)
+def test_other_failures_are_nobodys_fault(error: Exception, says: str) -> None:
+    found = classify(error)
+    assert type(found) is DatabaseError
+    assert says in str(found)
+    assert "CANARY" not in repr(found)
+
+
+def test_sqlalchemys_wrapping_is_looked_through() -> None:
+    wrapped = Exception(CANARY)
+    wrapped.orig = postgresql("40P01")  # type: ignore[attr-defined]
+    assert isinstance(classify(wrapped), TransientError)
