@@ -74,6 +74,9 @@ def plan_column(
     fallback = _null_default(field, column, generic)
     calculated = field.has("calculated_field")
 
+    if calculated:
+        chain = _after_calculation(chain, generic, field)
+
     def inner(value: Value) -> Value:
         return finish(chain(value))
 
@@ -302,6 +305,18 @@ def _compose(
         chain = _then(chain, step, goes_on)
         previous = name
     return chain or (lambda value: value)
+
+
+def _after_calculation(chain: Step, generic: Step, field: Field) -> Step:
+    """A result is of the column's type before the rest of the chain sees it; only a text keeps a blank one."""
+    text_column = field.data_type not in (*NUMBER_TYPES, *DATE_TYPES, *BIT_TYPES)
+
+    def typed(value: Value) -> Value:
+        if _blank(value):
+            return "" if text_column and value is not None else None
+        return generic(value)
+
+    return _then(typed, chain, goes_on=True)
 
 
 def _then(first: Step | None, second: Step, goes_on: bool) -> Step:

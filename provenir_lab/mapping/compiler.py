@@ -15,6 +15,7 @@ from provenir_lab.errors import Rejected
 from provenir_lab.mapping.attributes import element_finder
 from provenir_lab.mapping.chains import ColumnPlan
 from provenir_lab.mapping.contacts import ContactPlan, child_filter
+from provenir_lab.mapping.context import ContextNames, bare_name_check, has_other
 from provenir_lab.mapping.contract import BIT_TYPES, DATE_TYPES, NUMBER_TYPES, Contract, Field, FilterRule
 from provenir_lab.mapping.expressions import compile_expression
 from provenir_lab.mapping.roles import RoleSources
@@ -52,7 +53,7 @@ class _Scope:
 
 
 class RowsCompiler:
-    """Writes the function `(ancestors, root, contacts, names, app_id) -> rows` for one contract."""
+    """Writes the function `(document, contacts, app_id) -> rows` for one contract."""
 
     def __init__(
         self,
@@ -87,16 +88,46 @@ class RowsCompiler:
                 self._child_table(table, kind)
             else:
                 RowTypes(self, table, kind).add()
-        head = ["    out = {}"]
+        names = self._name_lines()
+        head = ["    out = {}", "    ancestors, root, data = document"]
         for path, (variable, bundle) in self._flat.items():
             find = body.bind("find", element_finder(self.contract.reading_root, path))
             head.append(f"    {variable} = {find}(ancestors, root)")
             head += bundle.lines()
-        head += self.roles.lines()
-        body.lines[:0] = head
+        body.lines[:0] = [*head, *self.roles.lines(), *names]
         body.add("return out")
-        rows: Callable[..., Rows] = body.compile("ancestors, root, contacts, names, app_id", "rows")
+        rows: Callable[..., Rows] = body.compile("document, contacts, app_id", "rows")
         return rows
+
+    def _name_lines(self) -> list[str]:
+        """Lines that look up the app-level names: at their usual places, else everywhere."""
+        if not self.names:
+            return []
+        used = tuple(sorted(self.names))
+        context = ContextNames(self.contract)
+        everything = (
+            f"{self.source.bind('everything', context.everything)}({used!r}, document, contacts, app_id)"
+        )
+        places = {name: context.place(name) for name in used}
+        doubts: list[str] = []
+        entries: list[str] = []
+        missing: dict[tuple[str, str], list[str]] = {}
+        for name, place in places.items():
+            if place is None:
+                return [f"    names = {everything}"]
+            value = self.flat(place.path, place.attribute, ignore_case=place.tag is not None)
+            entries.append(f"{name!r}: {value} and {value}.strip()")
+            if place.tag is None:
+                doubts.append(f"not {self.source.bind('sure', bare_name_check(name))}({value}, data)")
+            else:
+                missing.setdefault((place.tag, self._flat[place.path][0]), []).append(f"{value} is None")
+        other = self.source.bind("has_other", has_other)
+        for (tag, element), tests in missing.items():
+            doubts.append(f"(({' or '.join(tests)}) and {other}(root, {tag!r}, {element}))")
+        return [
+            f"    if {' or '.join(doubts)}: names = {everything}",
+            "    else: names = {" + ", ".join(entries) + "}",
+        ]
 
     # ---- where values come from
 

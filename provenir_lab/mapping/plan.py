@@ -14,7 +14,6 @@ from provenir_lab.mapping.attributes import attribute_reader
 from provenir_lab.mapping.chains import plan_column
 from provenir_lab.mapping.compiler import MakeColumn, Rows, RowsCompiler
 from provenir_lab.mapping.contacts import ContactPlan
-from provenir_lab.mapping.context import ContextNames
 from provenir_lab.mapping.contract import Contract
 from provenir_lab.mapping.document import Document, DocumentReader, app_id_of
 from provenir_lab.mapping.source import MakeReader
@@ -50,7 +49,6 @@ class Mapper:
         self._rows: Callable[..., Rows] = compiler.function()
         self.source = "\n".join(compiler.source.lines)
         """The body of the compiled function, for the curious."""
-        self._names = ContextNames(contract, compiler.names) if compiler.names else None
 
     def rows(self, document: Document, app_id: int | None = None) -> Rows:
         """The rows of a parsed document; `app_id`: the id it is stored under, which it must carry itself.
@@ -67,8 +65,7 @@ class Mapper:
         if self.contract.checks_product_line and next(root.iterchildren(self._application), None) is None:
             raise self._wrong_line()
         contacts = self._contacts.find(root)
-        names = self._names.resolve(document, contacts, own_id) if self._names else None
-        return self._rows(document.ancestors, root, contacts, names, own_id)
+        return self._rows(document, contacts, own_id)
 
     def map(self, text: str | None, app_id: int | None = None) -> Rows:
         """The rows of a document's text. Raises Rejected as `parse` and `rows` do."""
