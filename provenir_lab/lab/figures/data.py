@@ -1,0 +1,352 @@
+"""What each figure shows, as plain data. Pure: from results, without drawing.
+
+Every figure has a `title` that states the finding and a `description` for those who cannot see it.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from provenir_lab.lab.order import BASELINE
+from provenir_lab.lab.record import CALIBRATION, CONFIRM, MEASURE, STAGES, WARM_UP, Run
+
+Summary = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Point:
+    """One run: its order in time and its throughput; `kind` is `measured`, `warm-up` or `void`."""
+
+    order: int
+    rec_per_min: float
+    variant: str
+    kind: str
+
+
+@dataclass(frozen=True)
+class RunOrder:
+    """Figure 1: every run in time order."""
+
+    title: str
+    description: str
+    points: tuple[Point, ...]
+    median: float
+    """Of the baseline's measured runs, records a minute."""
+
+
+def run_order(summary: Summary, runs: Sequence[Run]) -> RunOrder:
+    """Figure 1. Warm-up and void runs are shown apart; runs for finding the number of documents are left
+    out.
+    """
+    points = tuple(
+        Point(run.order, run.rec_per_min, run.variant, _kind(run)) for run in runs if run.part != CALIBRATION
+    )
+    base = _variant(summary, BASELINE)["rec_per_min"]
+    drift = _drift([p.rec_per_min for p in points if p.variant == BASELINE and p.kind == "measured"])
+    void = sum(p.kind == "void" for p in points)
+    title = f"The baseline varies by {base['variation']:.1%} from run to run" + (
+        "" if abs(drift) < 0.05 else f" and drifts by {drift:+.0%} over the session"
+    )
+    description = (
+        f"{len(points)} runs in time order, {void} of them void. Baseline: median {base['median']:,.0f}"
+        f" records a minute, from {base['min']:,.0f} to {base['max']:,.0f}."
+    )
+    return RunOrder(title, description, points, base["median"])
+
+
+@dataclass(frozen=True)
+class Strip:
+    """The points of one variant with their median."""
+
+    label: str
+    values: tuple[float, ...]
+    median: float
+
+
+@dataclass(frozen=True)
+class Points:
+    """Figure 2: every run's throughput by variant."""
+
+    title: str
+    description: str
+    strips: tuple[Strip, ...]
+
+
+def points(summary: Summary, runs: Sequence[Run]) -> Points:
+    """Figure 2."""
+    strips = []
+    for variant in summary["variants"]:
+        values = tuple(r.rec_per_min for r in _estimated(runs) if r.variant == variant["variant"] and r.valid)
+        if values:
+            strips.append(Strip(variant["variant"], values, statistics.median(values)))
+    best = max(strips, key=lambda strip: strip.median)
+    title = f"{best.label} has the highest median, {best.median:,.0f} records a minute"
+    description = "; ".join(f"{s.label}: {len(s.values)} runs, median {s.median:,.0f}" for s in strips) + "."
+    return Points(title, description, tuple(strips))
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A labelled estimate with its interval; `note` is shown beside it."""
+
+    label: str
+    centre: float
+    low: float
+    high: float
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Forest:
+    """Figure 3: ratios of throughput with intervals, and the band within which a change does not matter."""
+
+    title: str
+    description: str
+    rows: tuple[Interval, ...]
+    threshold: float
+
+
+def forest(title: str, comparisons: Sequence[tuple[str, Mapping[str, Any]]], threshold: float) -> Forest:
+    """Figure 3 from (label, comparison of `summary.json`)."""
+    rows = tuple(
+        Interval(
+            label,
+            c["ratio"]["centre"],
+            c["ratio"]["low"],
+            c["ratio"]["high"],
+            c["verdict"] or "estimate only",
+        )
+        for label, c in comparisons
+        if c["ratio"]
+    )
+    description = "; ".join(
+        f"{r.label}: {r.centre:.3f} times the baseline's throughput, {r.low:.3f} to {r.high:.3f}, {r.note}"
+        for r in rows
+    )
+    return Forest(title, description + ".", rows, threshold)
+
+
+def experiment_forest(summary: Summary) -> Forest:
+    """Figure 3 of one experiment: its candidates; the confirmation, if there was one, apart."""
+    labelled = [
+        (c["variant"] + (" (confirmed)" if c["parts"] == [CONFIRM] else ""), c)
+        for c in summary["comparisons"]
+    ]
+    judged = next((c for c in reversed(summary["comparisons"]) if c["verdict"]), None)
+    title = "No comparison was judged"
+    if judged is not None:
+        gain = f" at {judged['ratio']['centre']:.3f} times the throughput" if judged["ratio"] else ""
+        title = f"{judged['variant']} is {judged['verdict']}{gain}"
+    return forest(title, labelled, summary["threshold_percent"] / 100)
+
+
+@dataclass(frozen=True)
+class Waterfall:
+    """Figure 4: what each kept phase multiplies throughput by, and the measured end-to-end ratio beside it.
+    """
+
+    title: str
+    description: str
+    steps: tuple[tuple[str, float], ...]
+    product: float
+    measured: Interval | None
+
+
+def waterfall(steps: Sequence[tuple[str, float]], measured: Interval | None) -> Waterfall:
+    """Figure 4 from (phase, ratio) of the kept phases in order."""
+    product = 1.0
+    for _, ratio in steps:
+        product *= ratio
+    if not steps:
+        title = "No phase was kept"
+    elif measured is None:
+        title = f"The kept phases multiply to {product:.2f} times the throughput"
+    else:
+        title = f"Kept phases multiply to {product:.2f}; measured end to end: {measured.centre:.2f} times"
+    description = "; ".join(f"{label}: {ratio:.3f}" for label, ratio in steps) or "no phase kept"
+    return Waterfall(title, description + ".", tuple(steps), product, measured)
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Figure 5: throughput by the value of the setting that varies."""
+
+    title: str
+    description: str
+    setting: str
+    values: tuple[Interval, ...]
+    """In order of the setting; medians with their intervals, records a minute."""
+    tied: tuple[str, ...]
+    """Labels of the best and of those that do as well."""
+    numeric: bool
+
+
+def sweep(summary: Summary, setting: str) -> Sweep:
+    """Figure 5: from the sweep's own blocks, so that all values had the same conditions."""
+    shown = []
+    for variant in summary["variants"]:
+        rate = variant.get("rec_per_min")
+        if rate:
+            value = variant["settings"][setting]
+            shown.append(
+                (value, Interval(str(value), rate["median"], rate["median_low"], rate["median_high"]))
+            )
+    numeric = all(isinstance(value, (int, float)) and not isinstance(value, bool) for value, _ in shown)
+    if numeric:
+        shown.sort(key=lambda pair: pair[0])
+    values = tuple(interval for _, interval in shown)
+    best = max(values, key=lambda interval: interval.centre)
+    settings = {v["variant"]: str(v["settings"][setting]) for v in summary["variants"]}
+    tied = (best.label, *(settings[name] for name in summary["tied"] if settings[name] != best.label))
+    title = f"{setting} {best.label} is best, {best.centre:,.0f} records a minute" + (
+        f"; tied: {', '.join(tied[1:])}" if tied[1:] else ""
+    )
+    description = (
+        "; ".join(f"{v.label}: {v.centre:,.0f} ({v.low:,.0f} to {v.high:,.0f})" for v in values) + "."
+    )
+    return Sweep(title, description, setting, values, tied, numeric)
+
+
+@dataclass(frozen=True)
+class Stages:
+    """Figure 6: milliseconds a document in each stage, by variant."""
+
+    title: str
+    description: str
+    bars: tuple[tuple[str, Mapping[str, float]], ...]
+
+
+def stages(summary: Summary) -> Stages:
+    """Figure 6. Seconds of the stages are summed over workers, so they are work, not elapsed time."""
+    bars = tuple(
+        (v["variant"], {stage: v["stages"][stage] * 1000 / v["documents"] for stage in STAGES})
+        for v in summary["variants"]
+        if v.get("documents")
+    )
+    shares = stage_shares(summary)
+    largest = max(shares, key=lambda stage: shares[stage])
+    title = f"{stage_name(largest)} takes the most time: {shares[largest]:.0%} of the baseline"
+    description = "; ".join(
+        f"{name}: " + ", ".join(f"{stage_name(s)} {value:.3f} ms" for s, value in parts.items())
+        for name, parts in bars
+    )
+    return Stages(title, description + ".", bars)
+
+
+def stage_shares(summary: Summary) -> dict[str, float]:
+    """Share of each stage in the baseline's work; waiting counts as time of its own."""
+    times = _variant(summary, BASELINE)["stages"]
+    total = sum(times.values()) or 1.0
+    return {stage: times[stage] / total for stage in STAGES}
+
+
+def stage_name(stage: str) -> str:
+    """`duplicate_check` -> `Duplicate check`."""
+    return stage.replace("_", " ").capitalize()
+
+
+@dataclass(frozen=True)
+class Slices:
+    """Figure 7: throughput against documents done within a run."""
+
+    title: str
+    description: str
+    lines: tuple[tuple[str, tuple[tuple[float, float], ...]], ...]
+    """Variant -> (documents done, records a minute)."""
+
+
+def slices(summary: Summary) -> Slices | None:
+    """Figure 7; None if runs are too short to be cut."""
+    lines = tuple(
+        (v["variant"], tuple((s["documents"], s["rec_per_min"]) for s in v["slices"]))
+        for v in summary["variants"]
+        if len(v.get("slices", ())) >= 2
+    )
+    if not lines:
+        return None
+    rates = [rate for _, rate in lines[0][1]]
+    third = max(1, len(rates) // 3)
+    change = statistics.fmean(rates[-third:]) / statistics.fmean(rates[:third]) - 1
+    title = (
+        "Throughput holds as the tables fill"
+        if abs(change) < 0.05
+        else f"Throughput changes by {change:+.0%} from the first third of a run to the last"
+    )
+    description = "; ".join(
+        f"{name}: " + ", ".join(f"{rate:,.0f}" for _, rate in line) for name, line in lines
+    )
+    return Slices(title, f"Records a minute by part of the run. {description}.", lines)
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """Figure 8: speed-up against ONE worker."""
+
+    title: str
+    description: str
+    points: tuple[tuple[int, float, float], ...]
+    """(workers, speed-up, efficiency)."""
+
+
+def scaling(summary: Summary) -> Scaling:
+    """Figure 8."""
+    found = tuple((s["workers"], s["speed_up"], s["efficiency"]) for s in summary["scaling"])
+    workers, gain, efficiency = found[-1]
+    title = f"{workers} workers are {gain:.2f} times as fast as one: efficiency {efficiency:.0%}"
+    description = "; ".join(f"{w} workers: speed-up {g:.2f}, efficiency {e:.0%}" for w, g, e in found) + "."
+    return Scaling(title, description, found)
+
+
+@dataclass(frozen=True)
+class ForecastFigure:
+    """Figure 9: hours for a migration, with the interval."""
+
+    title: str
+    description: str
+    rows: tuple[Interval, ...]
+    """Hours."""
+
+
+def forecast(rows: Sequence[tuple[str, Mapping[str, Any]]], profile: str) -> ForecastFigure:
+    """Figure 9 from (label, forecast of `summary.json`); `profile` is the documents' it rests on."""
+    shown = tuple(Interval(label, f["hours"], f["hours_low"], f["hours_high"]) for label, f in rows)
+    documents = rows[0][1]["documents"]
+    last = shown[-1]
+    title = f"{documents / 1e6:g} million {profile} documents take {duration(last.centre)} at this throughput"
+    description = "; ".join(
+        f"{r.label}: {duration(r.centre)}, from {duration(r.low)} to {duration(r.high)}" for r in shown
+    )
+    return ForecastFigure(title, description + ".", shown)
+
+
+def duration(hours: float) -> str:
+    """`0.4 h` in minutes, up to two days in hours, then in days."""
+    if hours < 1:
+        return f"{hours * 60:.0f} minutes"
+    return f"{hours:.1f} hours" if hours < 48 else f"{hours / 24:.1f} days"
+
+
+def _kind(run: Run) -> str:
+    if run.void:
+        return "void"
+    return "warm-up" if run.part == WARM_UP else "measured"
+
+
+def _estimated(runs: Sequence[Run]) -> list[Run]:
+    return [run for run in runs if run.part in (MEASURE, CONFIRM)]
+
+
+def _variant(summary: Summary, name: str) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = next(v for v in summary["variants"] if v["variant"] == name)
+    return found
+
+
+def _drift(rates: Sequence[float]) -> float:
+    """Relative change over the session, of a straight line through the rates."""
+    if len(rates) < 3:
+        return 0.0
+    slope = statistics.linear_regression(range(len(rates)), rates).slope
+    return slope * (len(rates) - 1) / statistics.fmean(rates)

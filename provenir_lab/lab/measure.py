@@ -1,0 +1,206 @@
+"""One run, measured: reset and proved, in a fresh process, the outcome proved.
+
+`Bench` is what does the steps; `timed_run` is their order. The order is what makes a run count, so it
+stands in one function and is tested with a bench that only takes notes.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any, Protocol
+
+from provenir_lab.errors import LabError
+from provenir_lab.lab.place import Place
+from provenir_lab.lab.record import STAGES, Run, Slot
+from provenir_lab.lab.workload import Workload, stored_documents
+from provenir_lab.mapping.plan import compile_mapper
+from provenir_lab.settings import Settings
+from provenir_lab.storage.cleanup import clean
+from provenir_lab.storage.digest import digest_tables
+
+TableDigests = Mapping[str, tuple[int, str]]
+"""Table -> (rows, digest)."""
+
+
+class Bench(Protocol):
+    """The steps of a run, on one database with one workload."""
+
+    def clear(self) -> None:
+        """Empties the target tables."""
+
+    def prove_ready(self) -> str:
+        """What is wrong with the state of the database before a run; empty: nothing."""
+
+    def process(self, settings: Settings) -> Mapping[str, Any]:
+        """Runs the processor; its outcome as plain data, `wall_seconds` added. Raises LabError if it fails.
+        """
+
+    def digests(self) -> TableDigests:
+        """What the tables hold now."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A run with the digests of its tables."""
+
+    run: Run
+    tables: TableDigests
+
+
+def timed_run(
+    bench: Bench,
+    slot: Slot,
+    settings: Settings,
+    *,
+    documents: int,
+    order: int,
+    now: Callable[[], dt.datetime],
+) -> Measured:
+    """One run in its four steps: clear, prove the state, process, prove the outcome.
+
+    A run whose state or outcome is not proved comes back void, with the reason; it is never left out
+    silently. Raises GuardError if the tables hold rows that the lab did not write.
+    """
+    bench.clear()
+    started = now()
+    problem = bench.prove_ready()
+    if problem:
+        return Measured(_void(slot, order, started, f"database state not proved: {problem}"), {})
+    try:
+        outcome = bench.process(settings)
+    except LabError as error:
+        return Measured(_void(slot, order, started, f"the processor failed: {error}"), {})
+    tables = bench.digests()
+    run = Run(
+        order=order,
+        part=slot.part,
+        block=slot.block,
+        position=slot.position,
+        variant=slot.variant,
+        started=started.isoformat(timespec="milliseconds"),
+        documents=outcome["documents"],
+        succeeded=outcome["succeeded"],
+        failed=sum(outcome["failed"].values()),
+        failures=dict(sorted(outcome["failed"].items())),
+        rows=sum(rows for rows, _ in tables.values()),
+        seconds=outcome["seconds"],
+        rec_per_min=outcome["rec_per_min"],
+        wall_seconds=outcome["wall_seconds"],
+        cpu_seconds=outcome["cpu_seconds"],
+        peak_memory_mb=outcome["peak_memory_mb"],
+        stages={stage: outcome["stages"].get(stage, 0.0) for stage in STAGES},
+        slices=tuple((part["documents"], part["seconds"]) for part in outcome["slices"]),
+        digest=run_digest(tables),
+        void=_outcome_problem(outcome, settings, documents),
+    )
+    return Measured(run, tables)
+
+
+def _outcome_problem(outcome: Mapping[str, Any], settings: Settings, documents: int) -> str:
+    asked, used = settings.model_dump(), outcome["settings"]
+    other = [name for name in sorted({*asked, *used}) if asked.get(name) != used.get(name)]
+    if other:
+        parts = [f"{name} is {used.get(name)}, not {asked.get(name)}" for name in other]
+        return f"settings not as planned: {', '.join(parts)}"
+    if outcome["documents"] != documents:
+        return f"{outcome['documents']} documents have an outcome, not {documents}"
+    return "no time passed" if outcome["seconds"] <= 0 else ""
+
+
+def _void(slot: Slot, order: int, started: dt.datetime, reason: str) -> Run:
+    return Run(
+        order=order,
+        part=slot.part,
+        block=slot.block,
+        position=slot.position,
+        variant=slot.variant,
+        started=started.isoformat(timespec="milliseconds"),
+        documents=0,
+        succeeded=0,
+        failed=0,
+        failures={},
+        rows=0,
+        seconds=0.0,
+        rec_per_min=0.0,
+        wall_seconds=0.0,
+        cpu_seconds=0.0,
+        peak_memory_mb=0.0,
+        stages=dict.fromkeys(STAGES, 0.0),
+        slices=(),
+        digest="",
+        void=" ".join(reason.split()),
+    )
+
+
+def run_digest(tables: TableDigests) -> str:
+    """One digest (16 hex digits) of the digests of all tables."""
+    content = json.dumps(sorted((name, *value) for name, value in tables.items()))
+    return blake2b(content.encode(), digest_size=8).hexdigest()
+
+
+class DatabaseBench:
+    """The real bench: a lab database and the processor in a fresh Python process for every run."""
+
+    def __init__(self, place: Place, workload: Workload, command: tuple[str, ...] | None = None) -> None:
+        """`command` starts the process; default: this Python on `provenir_lab.lab.run_once`."""
+        self._place = place
+        self._workload = workload
+        self._command = command or (sys.executable, "-m", "provenir_lab.lab.run_once")
+        self._engine = place.engine()
+        self._columns = compile_mapper(place.contract, place.target.tables).columns
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    def clear(self) -> None:
+        clean(self._engine, self._place.target)
+
+    def prove_ready(self) -> str:
+        filled = [f"{table} holds {rows} rows" for table, (rows, _) in self.digests().items() if rows]
+        if filled:
+            return ", ".join(filled)
+        found = stored_documents(self._engine, self._place.target, self._workload.first, self._workload.last)
+        expected = (self._workload.count, self._workload.characters)
+        if found != expected:
+            return (
+                f"{found[0]} documents of {found[1]} characters in the experiment's range, not"
+                f" {expected[0]} of {expected[1]}"
+            )
+        return ""
+
+    def process(self, settings: Settings) -> Mapping[str, Any]:
+        asked = {
+            "place": self._place.to_dict(),
+            "settings": settings.model_dump(),
+            "first": self._workload.first,
+            "last": self._workload.last,
+        }
+        begun = time.perf_counter()
+        with tempfile.TemporaryFile() as log:  # a pipe that nobody reads would block a talkative processor
+            done = subprocess.run(
+                self._command,
+                input=json.dumps(asked).encode(),
+                stdout=subprocess.PIPE,
+                stderr=log,
+                check=False,
+            )
+        wall = time.perf_counter() - begun
+        try:
+            outcome: dict[str, Any] = json.loads(done.stdout)
+        except ValueError:
+            raise LabError(f"its process ended with status {done.returncode} and no outcome") from None
+        if "error" in outcome:
+            raise LabError(outcome["error"])
+        return outcome | {"wall_seconds": wall}
+
+    def digests(self) -> TableDigests:
+        found = digest_tables(self._engine, self._place.target, self._columns)
+        return {name: (table.rows, table.digest) for name, table in found.items()}

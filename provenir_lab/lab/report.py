@@ -1,0 +1,115 @@
+"""HTML pages from stored results: one self-contained file, readable from disk with no network.
+
+One renderer serves baseline and experiment (a baseline is an experiment without candidates); `index` renders
+campaigns with the same frame and parts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+
+from provenir_lab.lab import tables
+from provenir_lab.lab.figures import pictures_of
+from provenir_lab.lab.record import Folder, Result, load_result
+
+
+def render(folder: str | Path) -> Path:
+    """Writes `report.html` and `figures/*.svg` again from what the folder holds; returns the page's path.
+
+    Raises UsageError if the folder holds no finished result.
+    """
+    result = load_result(folder)
+    kept = Folder(result.folder)
+    pictures = pictures_of(result)
+    for picture in pictures:
+        kept.write(f"figures/{picture.name}.svg", standalone(picture.svg))
+    values = _result_values(result) | {"pictures": pictures}
+    return kept.write("report.html", page("result.html.j2", values))
+
+
+def page(template: str, values: Mapping[str, Any]) -> str:
+    """A page from one of the package's templates."""
+    return _templates().get_template(template).render(css=_read("page.css"), **values)
+
+
+def standalone(svg: str) -> str:
+    """An SVG of a page as a file of its own: with its namespace and a white ground."""
+    return svg.replace("width:100%;height:auto", "background:#fff", 1) + "\n"
+
+
+def result_table(result: Result) -> str:
+    """How a result shows itself in JupyterLab: headline, table, and where the report is."""
+    values = _result_values(result)
+    return _templates().get_template("notebook_result.html.j2").render(**values, report=str(result.report))
+
+
+def _result_values(result: Result) -> dict[str, Any]:
+    summary, experiment = result.summary, result.experiment
+    judged = next((c for c in reversed(summary["comparisons"]) if c["verdict"]), None)
+    links = [("notebook.html", "the executed notebook, with its code")] if has_notebook(result.folder) else []
+    links += [(name, text) for name, text in _FILES if (result.folder / name).is_file()]
+    return {
+        "title": f"{summary['title']}: {experiment['change']}" if experiment["change"] else summary["title"],
+        "kicker": " · ".join(
+            filter(None, [summary["phase"], experiment["name"], result.runs[0].started[:10]])
+        ),
+        "headline": judged["reason"] if judged else summary["headline"],
+        "verdict": judged["verdict"] if judged else None,
+        "indicative": summary["indicative"],
+        "hypothesis": experiment["hypothesis"],
+        "cards": tables.cards(summary),
+        "warnings": summary["warnings"],
+        "comparisons": tables.comparisons(summary),
+        "comparison_header": tables.COMPARISON_HEADER,
+        "comparison_text": tables.comparison_text(summary),
+        "variants": tables.variants(summary),
+        "variant_header": tables.VARIANT_HEADER,
+        "scaling": tables.scaling(summary),
+        "stages": tables.stages(summary),
+        "stage_header": tables.STAGE_HEADER,
+        "slices": tables.slices(summary),
+        "slice_header": tables.slice_header(summary),
+        "forecast": tables.forecast_text(summary),
+        "workload": tables.workload_text(summary),
+        "noise": tables.noise_text(summary),
+        "tables": tables.table_digests(result),
+        "runs": tables.runs(result),
+        "run_header": tables.RUN_HEADER,
+        "machine": tables.machine(result.environment),
+        "environment": result.environment,
+        "links": links,
+    }
+
+
+_FILES = (
+    ("runs.csv", "every run, one line each"),
+    ("summary.json", "medians, intervals, verdicts, gates"),
+    ("environment.json", "machine and versions"),
+    ("experiment.yaml", "what was asked, resolved"),
+)
+
+
+def has_notebook(folder: Path) -> bool:
+    """Whether the result was made by a notebook: its page is then linked, though it is written last."""
+    return (folder / "notebook.ipynb").is_file() or (folder / "notebook.html").is_file()
+
+
+@cache
+def _templates() -> Environment:
+    return Environment(
+        loader=FunctionLoader(_read),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=False,
+        lstrip_blocks=True,
+    )
+
+
+def _read(name: str) -> str:
+    return (resources.files("provenir_lab.lab") / "templates" / name).read_text(encoding="utf-8")

@@ -1,0 +1,37 @@
+"""One run of the processor in a process of its own: `python -m provenir_lab.lab.run_once`.
+
+Reads one JSON object from standard input (place, settings, range of app_ids) and writes one to standard
+output: the outcome, or `{"error": ...}` with exit status 1. The place comes through the pipe because its
+URL may hold a password.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+
+from provenir_lab.errors import LabError
+from provenir_lab.lab.place import from_dict
+from provenir_lab.processing.processor import Request, process
+from provenir_lab.settings import build_settings
+
+
+def main() -> int:
+    """Does the run; returns the exit status."""
+    asked = json.load(sys.stdin)
+    settings = build_settings(asked["settings"])
+    logging.basicConfig(level=settings.log_level.upper(), stream=sys.stderr)
+    place = from_dict(asked["place"])
+    request = Request(app_id_start=asked["first"], app_id_end=asked["last"])
+    try:
+        outcome = process(place.url, place.contract, place.target, settings, request)
+    except LabError as error:
+        json.dump({"error": str(error)}, sys.stdout)
+        return 1
+    json.dump(outcome.to_dict(), sys.stdout, default=vars)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

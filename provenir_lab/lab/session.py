@@ -1,0 +1,125 @@
+"""Baselines and experiments on a lab database: the entrance that the command line and `Lab` use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+from provenir_lab.lab.conduct import BASELINE_NAME, conduct
+from provenir_lab.lab.environment import describe_environment
+from provenir_lab.lab.experiment import Documents, Experiment, load_experiment, parse_experiment
+from provenir_lab.lab.measure import Bench, DatabaseBench
+from provenir_lab.lab.place import Place, open_place
+from provenir_lab.lab.record import Result
+from provenir_lab.lab.workload import prepare, stored_count
+from provenir_lab.progress import Progress, silent
+from provenir_lab.settings import Database, Settings
+
+
+class DatabaseWorkshop:
+    """The real workshop: a lab database."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+
+    def environment(self) -> dict[str, Any]:
+        engine = self._place.engine()
+        try:
+            with engine.connect():
+                version = ".".join(str(part) for part in engine.dialect.server_version_info or ())
+            return describe_environment(engine.dialect.name, version)
+        finally:
+            engine.dispose()
+
+    def available(self, documents: Documents) -> int | None:
+        return stored_count(self._place) if documents.profile == "stored" else None
+
+    @contextmanager
+    def bench(self, documents: Documents, count: int) -> Iterator[tuple[Bench, Mapping[str, Any]]]:
+        bench = DatabaseBench(self._place, workload := prepare(self._place, documents, count))
+        try:
+            yield bench, workload.passport
+        finally:
+            bench.close()
+
+
+def run_baseline(
+    database: Database,
+    *,
+    contract: str | Path | None = None,
+    runs: int = 10,
+    documents: int | Literal["auto"] = "auto",
+    profile: str = "compact",
+    seed: int = 1,
+    min_seconds: float = 2.0,
+    settings: Settings | None = None,
+    results: str | Path = "results",
+    folder: str | Path | None = None,
+    progress: Progress = silent,
+) -> Result:
+    """`runs` runs of the processor with `settings` on a clean database, and their report in a new folder.
+
+    `documents` "auto": as many as make a run last `min_seconds`. Raises UsageError for a database that is
+    no lab.
+    """
+    experiment = parse_experiment(
+        {
+            "name": BASELINE_NAME,
+            "title": "Baseline",
+            "notebook": "notebooks/01-baseline.ipynb",
+            "runs": runs,
+            "documents": {"count": documents, "profile": profile, "seed": seed, "min_seconds": min_seconds},
+        },
+        "baseline",
+    )
+    return run_experiment(
+        database,
+        experiment,
+        contract=contract,
+        settings=settings,
+        results=results,
+        folder=folder,
+        progress=progress,
+    )
+
+
+def run_experiment(
+    database: Database,
+    experiment: str | Path | Experiment,
+    *,
+    contract: str | Path | None = None,
+    runs: int | None = None,
+    documents: int | Literal["auto"] | None = None,
+    quick: bool = False,
+    settings: Settings | None = None,
+    results: str | Path = "results",
+    folder: str | Path | None = None,
+    progress: Progress = silent,
+) -> Result:
+    """An experiment against `settings` (default: all defaults); its result, on disk in a new folder of
+    `results`.
+
+    `folder` names an existing folder instead: empty, or an interrupted experiment's, which then goes on.
+    Raises UsageError for an experiment that cannot show what it asks, or a database that is no lab.
+    """
+    place = open_place(database, contract)
+    place.require_lab()
+    if not isinstance(experiment, Experiment):
+        experiment = load_experiment(experiment)
+    if quick:
+        experiment = experiment.as_quick()
+    experiment = _adjusted(experiment, runs, documents)
+    return conduct(
+        DatabaseWorkshop(place), experiment, settings or Settings(), results, folder, progress=progress
+    )
+
+
+def _adjusted(experiment: Experiment, runs: int | None, documents: int | str | None) -> Experiment:
+    values = experiment.model_dump()
+    if runs is not None:
+        values |= {"runs": runs, "max_runs": max(runs, experiment.max_runs if not experiment.is_quick else 1)}
+    if documents is not None:
+        values["documents"] = values["documents"] | {"count": documents}
+    return parse_experiment(values, f"experiment {experiment.name}")

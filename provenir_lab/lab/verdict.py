@@ -1,0 +1,103 @@
+"""Gates, and the five verdicts in their order. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from provenir_lab.lab.record import Digests, Run
+from provenir_lab.lab.statistics import Estimate, pairs_needed
+
+VerdictName = Literal["INVALID", "FASTER", "SLOWER", "EQUIVALENT", "INCONCLUSIVE"]
+TableDigests = Mapping[str, tuple[int, str]]
+Decision = Literal["keep", "revert", "baseline stays", "reject"]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a comparison says and what follows from it; `reason` is a sentence for people."""
+
+    name: VerdictName
+    decision: Decision
+    reason: str
+
+
+def judge(
+    log_ratio: Estimate | None,
+    threshold: float,
+    problems: Sequence[str] = (),
+    *,
+    pair_spread: float = 0.0,
+    keep_if_equivalent: bool = False,
+) -> Verdict:
+    """The verdict over a candidate: `log_ratio` of candidate throughput / baseline throughput.
+
+    `threshold` 0.03 means 3 %; `problems` are those of the gates. `log_ratio` None: no pair is left to judge.
+    """
+    if problems or log_ratio is None:
+        return Verdict("INVALID", "reject", "; ".join(problems) or "no valid pair of runs")
+    t = math.log1p(threshold)
+    low, high = log_ratio.low, log_ratio.high
+    gain = f"{percent(log_ratio.centre)} (interval {percent(low)} to {percent(high)})"
+    if low > t:
+        return Verdict("FASTER", "keep", f"faster by {gain}, wholly above the threshold of {threshold:.1%}")
+    if high < -t:
+        return Verdict("SLOWER", "revert", f"changes throughput by {gain}: slower than the threshold allows")
+    if low >= -t and high <= t:
+        if high < 0:
+            return Verdict("EQUIVALENT", "baseline stays", f"slightly slower: {gain}, within the threshold")
+        if keep_if_equivalent:
+            return Verdict(
+                "EQUIVALENT", "keep", f"no difference that matters: {gain}; kept, as the experiment asked"
+            )
+        return Verdict(
+            "EQUIVALENT", "baseline stays", f"no difference that matters: {gain}; the simpler setting stays"
+        )
+    needed = pairs_needed(log_ratio.centre, pair_spread, threshold)
+    more = "no number of pairs up to 10,000" if needed is None else f"about {needed} pairs"
+    return Verdict("INCONCLUSIVE", "baseline stays", f"not settled: {gain}; {more} would settle it")
+
+
+def percent(log_ratio: float) -> str:
+    """A log ratio as a signed change: 0.0953 -> `+10.0 %`."""
+    return f"{math.expm1(log_ratio) * 100:+.1f} %"
+
+
+def gate_problems(baseline: Sequence[Run], candidate: Sequence[Run], digests: Digests) -> list[str]:
+    """Everything for which a comparison is INVALID, however fast: void runs, other data, more failures."""
+    problems = [
+        f"run {run.order} ({run.variant}) is void: {run.void}" for run in (*baseline, *candidate) if run.void
+    ]
+    usual = [run for run in baseline if run.valid]
+    tried = [run for run in candidate if run.valid]
+    if not usual or not tried:
+        return problems
+    expected = usual[0].digest
+    strays = next((run for run in usual if run.digest != expected), None)
+    if strays is not None:
+        problems.append(
+            f"the baseline itself wrote different data from run to run"
+            f" ({difference(digests.get(expected, {}), digests.get(strays.digest, {}))})"
+        )
+    wrong = next((run for run in tried if run.digest != expected), None)
+    if wrong is not None:
+        found = difference(digests.get(expected, {}), digests.get(wrong.digest, {}))
+        problems.append(f"other data than the baseline's: {found}")
+    failed, allowed = max(run.failed for run in tried), min(run.failed for run in usual)
+    if failed > allowed:
+        problems.append(f"{failed} documents failed, {allowed} under the baseline")
+    return problems
+
+
+def difference(expected: TableDigests, found: TableDigests) -> str:
+    """Which tables differ, with their row counts."""
+    parts = []
+    for table in sorted({*expected, *found}):
+        before, after = expected.get(table, (0, "")), found.get(table, (0, ""))
+        if before[0] != after[0]:
+            parts.append(f"{table}: {after[0]:,} rows instead of {before[0]:,}")
+        elif before != after:
+            parts.append(f"{table}: {after[0]:,} rows with other contents")
+    return ", ".join(parts) or "tables not on record"
