@@ -1,7 +1,7 @@
 """Tables as plain data: what both rooms, mapping (limits) and storage (schema), need to know of a column.
 
 The tables of the shipped contract are packaged as `contracts/credit_card_tables.csv`; those of a user's own
-contract are derived from it (`mapping.contract.derive_tables`), those of an existing database are read from
+contract are derived from it (`mapping.derived.derive_tables`), those of an existing database are read from
 its catalog (`storage.preflight`).
 """
 

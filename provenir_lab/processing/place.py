@@ -6,24 +6,15 @@ import sqlalchemy as sa
 
 from provenir_lab.errors import UsageError
 from provenir_lab.mapping.contract import Contract
-from provenir_lab.mapping.derive import derive_tables
+from provenir_lab.mapping.derived import tables_for
 from provenir_lab.storage.database import reading
 from provenir_lab.storage.schema import LOG_TABLE, Target
-from provenir_lab.tables import Tables, packaged_tables
-
-
-def tables_of(contract: Contract) -> Tables:
-    """The packaged tables if they hold every table of the contract; else tables derived from the contract."""
-    packaged = packaged_tables()
-    if all(table in packaged for table in contract.tables):
-        return packaged
-    return derive_tables(contract)
 
 
 def target_of(contract: Contract, schema: str | None = None) -> Target:
     """The contract's place in a database; `schema` None: the contract's own."""
     return Target(
-        schema or contract.schema, tables_of(contract), contract.source_table, contract.source_column
+        schema or contract.schema, tables_for(contract), contract.source_table, contract.source_column
     )
 
 
