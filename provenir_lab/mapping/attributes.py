@@ -15,9 +15,13 @@ from lxml import etree
 from provenir_lab.mapping.contract import Path
 from provenir_lab.mapping.document import local_name
 
-Read = Callable[[etree._Element], tuple[str | None, ...]]
-"""Element -> the wanted attributes' values, in the order asked for; None where there is none."""
+Seen = dict[Any, tuple[tuple[str, ...], list[Any]]]
+"""Element -> names and values of its attributes: what several readers of one element need not fetch again."""
 
+Read = Callable[..., tuple[str | None, ...]]
+"""`(element[, seen])` -> the wanted attributes' values, in the order asked for; None where there is none."""
+
+_FEW = 6  # up to so many names are cheaper asked for one by one
 _MOST_LISTS = 1024  # attribute lists remembered per reader: bounded, real documents have a few dozen
 
 
@@ -37,14 +41,22 @@ def attribute_reader(names: Sequence[str], *, ignore_case: bool | Sequence[bool]
         getter = known[keys] = _getter([_position(keys, name, loose) for name, loose in wanted])
         return getter
 
-    def read(element: Any) -> tuple[str | None, ...]:
-        keys = tuple(element.keys())
-        values = element.values()
-        values.append(None)  # what is missing is picked from here, as position -1
-        getter = known.get(keys)
-        return getter(values) if getter is not None else learn(keys)(values)
+    def read_all(element: Any, seen: Seen | None = None) -> tuple[str | None, ...]:
+        found = None if seen is None else seen.get(element)
+        if found is None:
+            values = element.values()
+            values.append(None)  # what is missing is picked from here, as position -1
+            found = (tuple(element.keys()), values)
+            if seen is not None:
+                seen[element] = found
+        getter = known.get(found[0])
+        return getter(found[1]) if getter is not None else learn(found[0])(found[1])
 
-    return read
+    def read_few(element: Any, seen: Seen | None = None) -> tuple[str | None, ...]:
+        values = tuple([element.get(name) for name in names])
+        return read_all(element, seen) if None in values else values  # missing, or spelled otherwise
+
+    return read_few if len(names) <= _FEW else read_all
 
 
 def _position(keys: tuple[str, ...], name: str, ignore_case: bool) -> int:

@@ -89,7 +89,7 @@ class RowsCompiler:
             else:
                 RowTypes(self, table, kind).add()
         names = self._name_lines()
-        head = ["    out = {}", "    ancestors, root, data = document"]
+        head = ["    out = {}", "    seen = {}", "    ancestors, root, data = document"]
         for path, (variable, bundle) in self._flat.items():
             find = body.bind("find", element_finder(self.contract.reading_root, path))
             head.append(f"    {variable} = {find}(ancestors, root)")

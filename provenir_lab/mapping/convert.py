@@ -11,11 +11,12 @@ from collections.abc import Callable
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Context, Decimal
 from functools import lru_cache
+from typing import Any
 
 from provenir_lab.errors import Rejected
 from provenir_lab.tables import INTEGER_RANGES, Column
 
-Convert = Callable[[str], object]
+Convert = Callable[[Any], Any]
 """Text of an attribute -> value of a column, None for no value."""
 
 NUMBER = r"\$?([+-]?(?=\.?[0-9])(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]*)(?:\.[0-9]*)?(?:[eE][+-]?[0-9]{1,4})?)"
@@ -32,6 +33,7 @@ _US = re.compile(
 )
 _NOT_DIGITS = re.compile(r"[^0-9]+")
 _EXACT = Context(prec=20_000, rounding=ROUND_HALF_UP)
+_LARGEST_EXPONENT = 100  # beyond every column; keeps 1e9999 from becoming that many digits
 _CACHED = 4096  # codes, fees and dates repeat from document to document
 
 YEARS = {"date": (1, 9999), "datetime": (1753, 9999), "smalldatetime": (1900, 2079)}
@@ -127,7 +129,7 @@ def fit_integer(place: str, data_type: str, column: Column | None) -> Callable[[
 
     def fit(number: Decimal | int) -> int:
         if not isinstance(number, int):
-            if number.adjusted() > 20:
+            if number and number.adjusted() > _LARGEST_EXPONENT:
                 raise Rejected("value_out_of_range", place)
             number = int(round_half_up(number, 0))
         if not low <= number <= high:
@@ -145,10 +147,8 @@ def fit_decimal(place: str, scale: int, column: Column | None) -> Callable[[Deci
         top = Decimal(1).scaleb(column.precision - (column.scale or 0))
 
     def fit(number: Decimal) -> Decimal:
-        if number.adjusted() > 10_000 or number.adjusted() < -10_000:
-            number = Decimal(0) if number.adjusted() < 0 or not number else number
-            if number:
-                raise Rejected("value_out_of_range", place)
+        if number and number.adjusted() > _LARGEST_EXPONENT:
+            raise Rejected("value_out_of_range", place)
         number = number.quantize(unit, ROUND_HALF_UP, _EXACT)
         if top is not None and not -top < number < top:
             raise Rejected("value_out_of_range", place)
@@ -157,18 +157,30 @@ def fit_decimal(place: str, scale: int, column: Column | None) -> Callable[[Deci
     return fit
 
 
-def fit_text(place: str, length: int | None, column: Column | None) -> Callable[[str], str | None]:
-    """Text -> text of a column: trimmed, cut to `length` (-1, None: not cut), trimmed again.
+def fit_text(place: str, length: int | None, column: Column | None) -> Convert:
+    """Text -> text of a column: trimmed, cut to `length` (-1, None: not cut), trimmed again; blank is None.
 
     Raises Rejected `value_too_long` or `not_representable`.
     """
     cut = length if length is not None and length >= 0 else None
     limit = column.length if column is not None and column.type in ("varchar", "char") else None
-    if limit is not None and cut is not None and cut <= limit:
-        limit = None
     encoding = column.encoding if column is not None else None
+    if cut is None or encoding is not None or (limit is not None and limit < cut):
+        return _fit_checked_text(place, cut, limit, encoding)
 
-    def fit(text: str) -> str | None:
+    def fit(text: Any) -> str | None:
+        if not text:
+            return None
+        text = text.strip()
+        return (text if len(text) <= cut else text[:cut].rstrip()) or None
+
+    return fit
+
+
+def _fit_checked_text(place: str, cut: int | None, limit: int | None, encoding: str | None) -> Convert:
+    def fit(text: Any) -> str | None:
+        if not text:
+            return None
         text = text.strip()
         if cut is not None and len(text) > cut:
             text = text[:cut].rstrip()

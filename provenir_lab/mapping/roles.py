@@ -81,10 +81,11 @@ class RoleSources:
 
     def _address_value(self, chosen: str, field: Field, history: bool) -> str:
         value = self._contacts.address_value(field.attribute)
+        bound, arguments = self._source.bind("address", value), chosen
         if history:
-            value = _with_latest(value, _latest(field.attribute))
-            return f"{self._source.bind('address', value)}({chosen}, {chosen}_all) if {chosen} is not None else None"
-        return f"{self._source.bind('address', value)}({chosen}) if {chosen} is not None else None"
+            bound = self._source.bind("address", _with_latest(value, _latest(field.attribute)))
+            arguments = f"{chosen}, {chosen}_all"
+        return f"{bound}({arguments}) if {chosen} is not None else None"
 
 
 def _latest(attribute: str) -> Callable[[str | None, list[Contact]], str | None]:
@@ -92,7 +93,7 @@ def _latest(attribute: str) -> Callable[[str | None, list[Contact]], str | None]
     read = attribute_reader((attribute,))
 
     def latest(value: str | None, candidates: list[Contact]) -> str | None:
-        if meaningful(value) is not None:
+        if len(candidates) < 2 or meaningful(value) is not None:
             return value
         for contact in reversed(candidates):
             if contact.id_text:

@@ -67,7 +67,7 @@ class Bundle:
         read = self._make_reader(names, ignore_case=[loose for _, loose in self._wanted])
         reader = self._source.bind("read", read)
         missing = self._source.bind("missing", (None,) * len(names))
-        call = f"{reader}({self._element})"
+        call = f"{reader}({self._element}, seen)"
         if not always_there:
             call += f" if {self._element} is not None else {missing}"
         return ["    " * self._depth + f"{_targets(list(self._wanted.values()))} = {call}"]
