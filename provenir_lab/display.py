@@ -1,9 +1,30 @@
-"""Results as small HTML tables for JupyterLab; everything is escaped."""
+"""Results that show themselves: small HTML tables in JupyterLab (everything escaped), lines elsewhere."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Facts:
+    """A result of a few named values, in the order in which they are shown."""
+
+    title: str
+    facts: Mapping[str, Any]
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return dict(self.facts)
+
+    def summary(self) -> list[tuple[str, object]]:
+        """Label and value, for people."""
+        return list(self.facts.items())
+
+    def _repr_html_(self) -> str:
+        return html_table(self.title, self.summary())
 
 
 def html_table(title: str, rows: Iterable[Sequence[object]], header: Sequence[str] = ()) -> str:
@@ -14,13 +35,16 @@ def html_table(title: str, rows: Iterable[Sequence[object]], header: Sequence[st
     return f"<table><caption>{escape(title)}</caption>{head}<tbody>{body}</tbody></table>"
 
 
-def number(value: float | None) -> str:
-    """`1234567` -> `1,234,567`; floats below 100 keep two digits; None is a dash."""
-    if value is None:
-        return "–"
-    if isinstance(value, int) or abs(value) >= 100:
-        return f"{value:,.0f}"
-    return f"{value:.2f}"
+def text_lines(rows: Iterable[tuple[str, object]]) -> list[str]:
+    """Label and value as aligned lines of plain text."""
+    found = [(label, number(value) if _is_number(value) else str(value)) for label, value in rows]
+    width = max((len(label) for label, _ in found), default=0)
+    return [f"{label:<{width}}  {value}" for label, value in found]
+
+
+def number(value: Any) -> str:
+    """`1234567` -> `1,234,567`; floats below 100 keep two digits."""
+    return f"{value:,.0f}" if isinstance(value, int) or abs(value) >= 100 else f"{value:.2f}"
 
 
 def _row(cells: Sequence[object]) -> str:
@@ -29,6 +53,10 @@ def _row(cells: Sequence[object]) -> str:
 
 
 def _cell(value: object) -> str:
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return f"<td style='text-align:right'>{escape(number(value))}</td>"
+    if _is_number(value):
+        return f"<td style='text-align:right'>{number(value)}</td>"
     return f"<td>{escape(str(value))}</td>"
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from html import escape
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +32,54 @@ def silent(step: Step) -> None:
 
 
 @contextmanager
-def progress_bar(enabled: bool | None = None) -> Iterator[Progress]:
-    """A bar on standard error; `enabled` None: only if standard error is a terminal."""
-    if not (sys.stderr.isatty() if enabled is None else enabled):
+def shown_progress() -> Iterator[Progress]:
+    """Progress where people see it: a line in a notebook, a bar in a terminal, nothing elsewhere."""
+    if _in_notebook():
+        yield _notebook_line()
+    elif sys.stderr.isatty():
+        with _bar() as progress:
+            yield progress
+    else:
         yield silent
-        return
+
+
+def _in_notebook() -> bool:
+    # who runs in a notebook has imported IPython; nobody else should have to
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    return shell is not None and hasattr(shell, "kernel")
+
+
+def _notebook_line(clock: Callable[[], float] = time.monotonic) -> Progress:
+    """One line of output that is rewritten at most five times a second; it also works under papermill."""
+    ipython: Any = importlib.import_module("IPython.display")
+    handle = ipython.DisplayHandle()
+    displayed = False
+    started = shown = clock()
+
+    def show(step: Step) -> None:
+        nonlocal shown, displayed
+        now = clock()
+        ended = step.total is not None and step.done >= step.total
+        if not ended and now - shown < 0.2 and step.done > 1:
+            return
+        shown = now
+        total = f" of {step.total:,}" if step.total is not None else ""
+        rate = f", {step.done / (now - started) * 60:,.0f} a minute" if now > started else ""
+        note = f", {escape(step.note)}" if step.note else ""
+        text = ipython.HTML(f"{escape(step.activity)}: {step.done:,}{total}{rate}{note}")
+        if displayed:
+            handle.update(text)
+        else:
+            handle.display(text)
+            displayed = True
+
+    return show
+
+
+@contextmanager
+def _bar() -> Iterator[Progress]:
+    """A bar on standard error."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,

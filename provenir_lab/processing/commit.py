@@ -120,7 +120,9 @@ class Committer:
             else:
                 self._count(documents, self._held, written)
                 self._held = []
-                self._refused_in_a_row = 0 if documents else self._refused_in_a_row
+                if documents:
+                    self._refused_in_a_row = 0
+                break
         return None, ()
 
     def _without_logged(self, documents: Sequence[Document]) -> tuple[Sequence[Document], bool]:

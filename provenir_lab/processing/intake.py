@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -144,6 +146,52 @@ def store_generated(
             done += store_documents(connection, target, [(i, text) for i, text, _ in chunk], campaigns)
         progress(Step("generate", done, total))
     return done
+
+
+def write_files(
+    documents: Iterable[tuple[int, str, str | None]], folder: Path, total: int, progress: Progress = silent
+) -> int:
+    """Writes each document as UTF-8 to `<app_id>.xml`; returns how many. Existing files are replaced.
+
+    Raises UsageError if the folder cannot be made or written.
+    """
+    done = 0
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for app_id, text, _ in documents:
+            (folder / f"{app_id}.xml").write_bytes(text.encode("utf-8"))
+            done += 1
+            if done % AT_ONCE == 0 or done == total:
+                progress(Step("generate", done, total))
+    except OSError as error:
+        raise UsageError(f"{folder}: cannot be written ({error.strerror})") from None
+    return done
+
+
+def mapped_file(mapper: Mapper, file: Path) -> dict[str, Any]:
+    """What a file maps to, as plain values for JSON: dates as ISO text, decimals as text.
+
+    `{"file", "app_id", "rows": {table: [{column: value}]}}`, or
+    `{"file", "rejected": {"category", "reason"}}`.
+    """
+    text = read_text(file)
+    try:
+        tables = mapper.map(text)
+        app_id = read_app_id(text, *mapper.contract.app_id_place)
+    except Rejected as rejected:
+        return {"file": str(file), "rejected": {"category": rejected.category, "reason": rejected.reason}}
+    rows = {
+        table: [dict(zip(mapper.columns[table], map(_plain, row), strict=True)) for row in found]
+        for table, found in tables.items()
+    }
+    return {"file": str(file), "app_id": app_id, "rows": rows}
+
+
+def _plain(value: object) -> object:
+    """A mapped value as JSON has it."""
+    if isinstance(value, dt.date):
+        return value.isoformat()
+    return str(value) if isinstance(value, Decimal) else value
 
 
 def campaigns_of(mapper: Mapper, target: Target, texts: Iterable[str]) -> Iterator[str]:

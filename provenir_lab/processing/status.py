@@ -30,7 +30,7 @@ class Status:
 
     @property
     def last_rec_per_min(self) -> float | None:
-        """Documents per minute of the newest session, between its first and last log row; None without one."""
+        """Documents per minute of the newest session, first to last log row; None without one."""
         if not self.sessions:
             return None
         last = self.sessions[0]
@@ -63,17 +63,17 @@ class Status:
             ("failed", sum(self.failed.values())),
             *((f"  {category}", count) for category, count in self.failed.items()),
             *([("records per minute of the last run", round(rec_per_min))] if rec_per_min else []),
-            *(
-                (
-                    f"session {s.session_id}",
-                    f"{s.documents:,} documents, {s.failed:,} failed, until {s.last:%Y-%m-%d %H:%M:%S}",
-                )
-                for s in self.sessions
-            ),
+            *((f"session {s.session_id}", _described(s)) for s in self.sessions),
         ]
 
     def _repr_html_(self) -> str:
         return html_table("Status", self.summary())
+
+
+def _described(session: LoggedSession) -> str:
+    return (
+        f"{session.documents:,} documents, {session.failed:,} failed, until {session.last:%Y-%m-%d %H:%M:%S}"
+    )
 
 
 def read_status(engine: sa.Engine, target: Target) -> Status:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,9 +13,10 @@ from provenir_lab.display import html_table
 from provenir_lab.errors import Rejected
 from provenir_lab.mapping.plan import Mapper
 from provenir_lab.progress import Progress, Step, silent
-from provenir_lab.storage.duplicates import CONTACT_KEY, CONTACT_TABLE, Duplicates, Rows
+from provenir_lab.storage.duplicates import Duplicates, Rows
 from provenir_lab.storage.reader import comparable, stored_rows
 from provenir_lab.storage.schema import Target
+from provenir_lab.storage.values import Row
 from provenir_lab.storage.written import read_documents, read_owners, written_ids
 
 AT_ONCE = 200
@@ -75,6 +76,31 @@ class _Findings:
     missing: Counter[str] = field(default_factory=Counter)
     extra: Counter[str] = field(default_factory=Counter)
 
+    def compare(
+        self,
+        table: str,
+        columns: Sequence[str],
+        key: Sequence[int],
+        *,
+        given: Iterable[Row],
+        stored: Iterable[Row],
+    ) -> None:
+        """Pairs rows by the values at the positions `key`."""
+        expected = {tuple([row[i] for i in key]): row for row in given}
+        present = {tuple([row[i] for i in key]): row for row in stored}
+        for identity, row in expected.items():
+            other = present.get(identity)
+            if other is None:
+                self.missing[table] += 1
+            elif other == row:
+                self.equal += 1
+            else:
+                pairs = zip(columns, row, other, strict=True)
+                self.differing.update((table, name) for name, a, b in pairs if a != b)
+        surplus = len(present.keys() - expected.keys())
+        if surplus:
+            self.extra[table] += surplus
+
 
 def verify(
     engine: sa.Engine, target: Target, mapper: Mapper, sample: int | None = None, progress: Progress = silent
@@ -93,13 +119,13 @@ def verify(
                 expected.append((app_id, mapper.map(text, app_id)))
             except Rejected as rejected:
                 found.rejected[rejected.category] += 1
-        settled = duplicates.settle(
-            expected, lambda ids: read_owners(engine, target, CONTACT_TABLE, CONTACT_KEY, ids)
-        )
+        settled = duplicates.settle(expected, lambda con_ids: read_owners(engine, target, con_ids))
         stored = stored_rows(engine, target, mapper.columns, [app_id for app_id, _ in expected])
         for table, columns in mapper.columns.items():
             given = comparable(target, table, columns, settled.rows[table])
-            _compare(table, columns, target.tables[table].primary_key, given, stored[table], found)
+            key = [name for name in target.tables[table].primary_key if name in columns] or columns
+            places = [columns.index(name) for name in key]
+            found.compare(table, columns, places, given=given, stored=stored[table])
         progress(Step("verify", done, len(ids)))
     return Verification(
         done,
@@ -109,30 +135,3 @@ def verify(
         dict(found.missing),
         dict(found.extra),
     )
-
-
-def _compare(
-    table: str,
-    columns: Sequence[str],
-    key: Sequence[str],
-    given: Sequence[tuple[Any, ...]],
-    stored: Sequence[tuple[Any, ...]],
-    found: _Findings,
-) -> None:
-    """Pairs rows by primary key; rows of a table without a mapped key are compared whole."""
-    places = [columns.index(name) for name in key if name in columns] or list(range(len(columns)))
-    expected = {tuple([row[i] for i in places]): row for row in given}
-    present = {tuple([row[i] for i in places]): row for row in stored}
-    for identity, row in expected.items():
-        other = present.get(identity)
-        if other is None:
-            found.missing[table] += 1
-        elif other == row:
-            found.equal += 1
-        else:
-            found.differing.update(
-                (table, name) for name, a, b in zip(columns, row, other, strict=True) if a != b
-            )
-    surplus = len(present.keys() - expected.keys())
-    if surplus:
-        found.extra[table] += surplus

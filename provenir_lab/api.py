@@ -1,0 +1,328 @@
+"""`Lab`: the verbs of the command line in Python, on one database with one contract."""
+
+from __future__ import annotations
+
+import datetime as dt
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import sqlalchemy as sa
+
+from provenir_lab.display import Facts
+from provenir_lab.errors import UsageError
+from provenir_lab.mapping.contract import Contract
+from provenir_lab.mapping.derived import enum_rows
+from provenir_lab.mapping.loading import load_contract
+from provenir_lab.mapping.plan import Mapper, compile_mapper
+from provenir_lab.processing import intake
+from provenir_lab.processing.outcome import Outcome
+from provenir_lab.processing.place import require_tables, target_of
+from provenir_lab.processing.processor import Request, process
+from provenir_lab.processing.status import Status, read_status, write_failed_csv
+from provenir_lab.processing.verify import Verification, verify
+from provenir_lab.progress import Progress, shown_progress
+from provenir_lab.settings import Database, Settings, build_settings, find_database
+from provenir_lab.storage import cleanup
+from provenir_lab.storage.database import masked, open_engine
+from provenir_lab.storage.schema import Marker, create_lab, is_lab
+
+if TYPE_CHECKING:
+    from provenir_lab.lab.campaign import CampaignResult
+    from provenir_lab.lab.record import Result
+
+File = str | Path
+
+
+class Lab:
+    """One database, one contract, and settings to start from. Each call opens and closes its connections.
+
+    `database` is a profile of `provenir_lab.toml` or a SQLAlchemy URL; None: the environment variable
+    PROVENIR_LAB_DATABASE, else `sqlite:///lab.db`. `contract` is a contract file; None: the shipped
+    credit-card contract. `schema` is where the lab's tables are; None: the profile's, else the contract's.
+    `progress` is called while long work goes on; None: a bar in terminals and notebooks.
+
+    Every method raises UsageError or one of its kin for what the caller can put right, DatabaseError when the
+    database fails.
+    """
+
+    def __init__(
+        self,
+        database: str | Database | None = None,
+        *,
+        contract: File | None = None,
+        schema: str | None = None,
+        settings: Settings | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        found = database if isinstance(database, Database) else find_database(database)
+        self.database = Database(found.name, found.url, schema or found.schema)
+        self.contract: Contract = load_contract(contract)
+        self.settings = settings or Settings()
+        self.target = target_of(self.contract, self.database.schema)
+        self._contract_file = contract
+        self._progress = progress
+
+    def __repr__(self) -> str:
+        return f"Lab({masked(self.database.url)!r}, contract={self.contract.name!r})"
+
+    # ---- documents and tables
+
+    def init(self) -> Facts:
+        """Creates the tables and the lab marker in an empty schema. Raises GuardError if it holds tables."""
+        now = dt.datetime.now(dt.UTC).replace(tzinfo=None, microsecond=0)
+        marker = Marker(secrets.token_hex(8), now, self.contract.fingerprint)
+        with self._engine() as engine:
+            create_lab(engine, self.target, enum_rows(self.contract), marker)
+        facts = {"database": masked(self.database.url), "tables": len(self.target.target_tables)}
+        return Facts("Lab created", facts)
+
+    def generate(
+        self,
+        count: int,
+        *,
+        profile: str = "compact",
+        seed: int = 1,
+        start_app_id: int = 100_001,
+        duplicate_contacts: float = 0.0,
+        faults: float = 0.0,
+        to: File | None = None,
+    ) -> Facts:
+        """Makes `count` mock documents, in the source table or as files `<app_id>.xml` in the folder `to`.
+
+        Profiles are compact (10 KB), realistic (median 130 KB) and heavy (up to 2 MB); the shares
+        `duplicate_contacts` and `faults` are between 0 and 1. Same arguments, same bytes.
+        """
+        from provenir_lab.mock import generate
+
+        documents = generate(
+            count,
+            seed=seed,
+            profile=profile,
+            start_app_id=start_app_id,
+            duplicate_contacts=duplicate_contacts,
+            faults=faults,
+        )
+        stream = ((d.app_id, d.text, d.campaign_num) for d in documents)
+        with self._showing() as progress:
+            if to is not None:
+                made = intake.write_files(stream, Path(to), count, progress)
+            else:
+                with self._lab_engine() as engine:
+                    made = intake.store_generated(engine, self.target, stream, count, progress)
+        place = str(to) if to is not None else masked(self.database.url)
+        facts = {
+            "documents": made,
+            "profile": profile,
+            "seed": seed,
+            "first_app_id": start_app_id,
+            "to": place,
+        }
+        return Facts("Generated", facts)
+
+    def load(self, *paths: File) -> intake.Loaded:
+        """Puts XML files, or all those of directories, into the source table; app_ids from the documents."""
+        files = intake.find_files(paths)
+        with self._lab_engine() as engine, self._showing() as progress:
+            mapper = self._mapper(self.settings)
+            return intake.load_files(
+                engine, self.target, self.contract, mapper=mapper, files=files, progress=progress
+            )
+
+    def status(self) -> Status:
+        """Pending, succeeded and failed documents, and the last sessions."""
+        with self._ready_engine() as engine:
+            return read_status(engine, self.target)
+
+    def failed_csv(self, file: File) -> int:
+        """Writes every failed document as a line `app_id,category,reason`; returns how many."""
+        with self._ready_engine() as engine:
+            return write_failed_csv(engine, self.target, Path(file))
+
+    def clean(self) -> Facts:
+        """Empties target tables and log; documents stay. Raises GuardError, with nothing deleted, unless the
+        schema is a lab and every application in it was written by this lab."""
+        with self._engine() as engine:
+            return Facts("Rows deleted", cleanup.clean(engine, self.target))
+
+    # ---- the work
+
+    def process(
+        self,
+        *,
+        limit: int | None = None,
+        app_id_start: int | None = None,
+        app_id_end: int | None = None,
+        retry_failed: bool | str = False,
+        **settings: Any,
+    ) -> Outcome:
+        """Processes pending documents: all, at most `limit`, or an inclusive range of app_ids.
+
+        `retry_failed` takes failed documents again: True for all, a category for those of it. `settings` are
+        fields of `Settings`, such as `batch_size=500`.
+        """
+        request = Request(
+            limit=limit,
+            app_id_start=app_id_start,
+            app_id_end=app_id_end,
+            retry_failed=bool(retry_failed),
+            retry_category=retry_failed if isinstance(retry_failed, str) else None,
+        )
+        used = build_settings(settings, self.settings)
+        with self._ready_engine():
+            pass
+        with self._showing() as progress:
+            return process(self.database.url, self.contract, self.target, used, request, progress=progress)
+
+    def map(self, *files: File, **settings: Any) -> Iterator[dict[str, Any]]:
+        """The rows that files map to, without a database; one plain dict, fit for JSON, a file:
+
+        `{"file", "app_id", "rows": {table: [{column: value}]}}` or
+        `{"file", "rejected": {"category", "reason"}}`; dates as ISO text, decimals as text.
+        """
+        mapper = self._mapper(build_settings(settings, self.settings))
+        for file in intake.find_files(files):
+            yield intake.mapped_file(mapper, file)
+
+    def verify(self, sample: int | None = 1000) -> Verification:
+        """Maps documents again and compares with the tables: an evenly spread `sample`, or all (None)."""
+        if sample is not None and sample < 1:
+            raise UsageError(f"sample {sample}: give at least 1")
+        with self._ready_engine() as engine, self._showing() as progress:
+            return verify(engine, self.target, self._mapper(self.settings), sample, progress)
+
+    # ---- the measurement
+
+    def baseline(
+        self,
+        *,
+        runs: int = 10,
+        documents: int | Literal["auto"] = "auto",
+        profile: str = "compact",
+        results: File = "results",
+        notebook: bool = False,
+        **options: Any,
+    ) -> Result:
+        """Measures the processor as it is: `runs` fresh processes on cleared tables.
+
+        `notebook` runs it through the baseline notebook, whose page is then beside the report. `options` are
+        those of `lab.session.run_baseline`.
+        """
+        asked = {"runs": runs, "documents": documents, "profile": profile, "results": results, **options}
+        return self._measure("baseline", notebook, asked)
+
+    def run(
+        self,
+        experiment: File,
+        *,
+        runs: int | None = None,
+        documents: int | None = None,
+        quick: bool = False,
+        results: File = "results",
+        notebook: bool = False,
+        **options: Any,
+    ) -> Result:
+        """Runs one experiment file; its verdict comes with the evidence."""
+        asked = {"runs": runs, "documents": documents, "quick": quick, "results": results, **options}
+        return self._measure("experiment", notebook, asked, experiment)
+
+    def campaign(self, file: File, *, quick: bool = False, results: File = "results") -> CampaignResult:
+        """Runs the experiments of a campaign file in order, each from the settings accepted so far."""
+        from provenir_lab.lab.campaign import run_campaign
+
+        with self._ready_engine():
+            pass
+        with self._showing() as progress:
+            return run_campaign(
+                self.database,
+                file,
+                contract=self._contract_file,
+                quick=quick,
+                results=results,
+                progress=progress,
+            )
+
+    def _measure(self, kind: str, notebook: bool, asked: Mapping[str, Any], *what: File) -> Result:
+        from provenir_lab.lab import notebooks, session
+
+        functions: dict[tuple[str, bool], Any] = {
+            ("baseline", False): session.run_baseline,
+            ("baseline", True): notebooks.run_baseline_notebook,
+            ("experiment", False): session.run_experiment,
+            ("experiment", True): notebooks.run_experiment_notebook,
+        }
+        with self._ready_engine():
+            pass
+        with self._showing() as progress:
+            result: Result = functions[kind, notebook](
+                self.database,
+                *what,
+                contract=self._contract_file,
+                settings=self.settings,
+                progress=progress,
+                **asked,
+            )
+            return result
+
+    # ---- inside
+
+    def _mapper(self, settings: Settings) -> Mapper:
+        return compile_mapper(
+            self.contract,
+            self.target.tables,
+            parse_mode=settings.parse_mode,
+            max_document_mb=settings.max_document_mb,
+        )
+
+    @contextmanager
+    def _engine(self) -> Iterator[sa.Engine]:
+        engine = open_engine(self.database.url, self.settings)
+        try:
+            yield engine
+        finally:
+            engine.dispose()
+
+    @contextmanager
+    def _ready_engine(self) -> Iterator[sa.Engine]:
+        """An engine of a database that holds the lab's tables, or a user's own with the same names."""
+        with self._engine() as engine:
+            require_tables(engine, self.target, masked(self.database.url))
+            yield engine
+
+    @contextmanager
+    def _lab_engine(self) -> Iterator[sa.Engine]:
+        """An engine of a lab: only there are documents added."""
+        with self._ready_engine() as engine:
+            if not is_lab(engine, self.target):
+                raise UsageError(
+                    f"{masked(self.database.url)} is no lab, and documents are added to labs only: "
+                    "make one in an empty schema with provenir-lab init"
+                )
+            yield engine
+
+    @contextmanager
+    def _showing(self) -> Iterator[Progress]:
+        if self._progress is not None:
+            yield self._progress
+        else:
+            with shown_progress() as progress:
+                yield progress
+
+
+def check_contract(file: File) -> Facts:
+    """What a contract file holds, and what in it is doubtful. Raises ContractError listing every problem."""
+    from provenir_lab.mapping import checking
+
+    contract = load_contract(file)
+    return Facts(
+        f"Contract {contract.name}",
+        {
+            "fingerprint": contract.fingerprint,
+            "mappings": len(contract.fields),
+            "tables": len(contract.tables),
+            "enums": len(contract.enums),
+            "warnings": checking.check_contract(contract),
+        },
+    )

@@ -1,0 +1,106 @@
+"""`provenir-lab`: parsing and printing only. Every command is a thin layer over a method of `Lab`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from provenir_lab.cli import checks, data, measure, work
+from provenir_lab.cli.output import show_error
+from provenir_lab.errors import LabError
+
+TRACE_VARIABLE = "PROVENIR_LAB_TRACE"
+"""Set to anything, this environment variable makes an unexpected error show where it came from."""
+
+app = typer.Typer(
+    name="provenir-lab",
+    help="Provenir XML to database tables, fast; and the laboratory that proves how fast.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+contract_app = typer.Typer(help="Look at mapping contracts.", no_args_is_help=True, rich_markup_mode=None)
+
+_COMMANDS: tuple[tuple[str, Callable[..., None], str], ...] = (
+    ("init", data.init, "provenir-lab init --database sqlite:///lab.db"),
+    ("generate", data.generate, "provenir-lab generate --count 500 --profile realistic --seed 1"),
+    ("load", data.load, "provenir-lab load my-documents/"),
+    ("process", work.process, "provenir-lab process --workers 2 --set batch_size=1000"),
+    ("map", work.map_, "provenir-lab map document.xml"),
+    ("verify", work.verify, "provenir-lab verify --sample 500"),
+    ("status", data.status, "provenir-lab status --failed-csv failed.csv"),
+    ("clean", data.clean, "provenir-lab clean --yes"),
+    ("baseline", measure.baseline, "provenir-lab baseline --runs 10"),
+    ("run", measure.run, "provenir-lab run experiments/phase2-1-batch-size.yaml"),
+    ("campaign", measure.campaign, "provenir-lab campaign experiments/campaign-phase2.yaml"),
+    ("report", measure.report, "provenir-lab report results/baseline/20260102T030405Z-1a2b"),
+    ("compare", measure.compare, "provenir-lab compare results/baseline/A results/baseline/B"),
+    ("forecast", measure.forecast, "provenir-lab forecast --documents 11000000"),
+    ("demo", measure.demo, "provenir-lab demo"),
+    ("doctor", checks.doctor, "provenir-lab doctor --database production"),
+)
+for _name, _function, _example in _COMMANDS:
+    app.command(_name, epilog=f"Example: {_example}")(_function)
+contract_app.command("check", epilog="Example: provenir-lab contract check my-contract.json")(
+    checks.contract_check
+)
+app.add_typer(contract_app, name="contract")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command line and returns its exit status: 0 done, 1 the work failed, 2 wrong use.
+
+    Every error is printed as one line on standard error: what, where, what to do.
+    """
+    command: Any = typer.main.get_command(app)
+    asked = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    _end_on_sigterm()
+    try:
+        status = command.main(asked, prog_name="provenir-lab", standalone_mode=False)
+    except LabError as error:
+        show_error(str(error))
+        return error.exit_status
+    except KeyboardInterrupt:
+        show_error("interrupted; what is done is kept, and the same command goes on from there")
+        return 1
+    except BrokenPipeError:  # the reader of our output has gone, as in `provenir-lab map ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except typer.Abort:
+        return 1
+    except Exception as error:
+        if hasattr(error, "format_message"):  # of the command-line parser
+            show_error(f"{error.format_message().rstrip('.')} (see provenir-lab --help)")
+            return 2
+        show_error(_unexpected(error))
+        return 1
+    return status if isinstance(status, int) else 0
+
+
+def _unexpected(error: Exception) -> str:
+    """Where an unexpected error came from. Its text may hold values of a document, so it is not shown."""
+    if os.environ.get(TRACE_VARIABLE):
+        traceback.print_exception(error)
+    *_, last = traceback.extract_tb(error.__traceback__)
+    return (
+        f"unexpected {type(error).__name__} in {Path(last.filename).name} line {last.lineno}, a fault of "
+        f"provenir-lab: please report it; {TRACE_VARIABLE}=1 shows its origin (and may show document values)"
+    )
+
+
+def _end_on_sigterm() -> None:
+    """SIGTERM ends the work as Ctrl-C does: the batch is finished or rolled back, workers end."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with suppress(ValueError):  # not the main thread: whoever runs us there minds the signals
+        signal.signal(signal.SIGTERM, interrupt)

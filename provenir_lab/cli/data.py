@@ -1,0 +1,119 @@
+"""Commands about what is in the database: init, generate, load, status, clean."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from provenir_lab.cli.options import ContractFile, Database, Json, Quiet, Schema, open_lab
+from provenir_lab.cli.output import show, show_message
+from provenir_lab.errors import UsageError
+
+
+def init(
+    *,
+    database: Database = None,
+    schema: Schema = None,
+    contract: ContractFile = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Create the tables and the lab marker in an empty schema."""
+    show(open_lab(database, contract, schema, quiet=quiet).init(), as_json=json)
+
+
+def generate(
+    *,
+    count: Annotated[int, typer.Option("--count", min=1, metavar="N", help="How many documents.")],
+    seed: Annotated[int, typer.Option("--seed", help="Same seed, same bytes.")] = 1,
+    profile: Annotated[
+        str,
+        typer.Option("--profile", help="compact (10 KB), realistic (median 130 KB) or heavy (up to 2 MB)."),
+    ] = "compact",
+    start_app_id: Annotated[
+        int, typer.Option("--start-app-id", metavar="A", help="The first app_id.")
+    ] = 100_001,
+    duplicate_contacts: Annotated[
+        float,
+        typer.Option("--duplicate-contacts", metavar="SHARE", help="Share that repeats a contact, 0 to 1."),
+    ] = 0.0,
+    faults: Annotated[
+        float, typer.Option("--faults", metavar="SHARE", help="Share that cannot be mapped, 0 to 1.")
+    ] = 0.0,
+    to: Annotated[
+        Path | None, typer.Option("--to", metavar="DIR", help="Write files there, not into the database.")
+    ] = None,
+    database: Database = None,
+    schema: Schema = None,
+    contract: ContractFile = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Make valid mock documents, in the database or as files."""
+    result = open_lab(database, contract, schema, quiet=quiet).generate(
+        count,
+        profile=profile,
+        seed=seed,
+        start_app_id=start_app_id,
+        duplicate_contacts=duplicate_contacts,
+        faults=faults,
+        to=to,
+    )
+    show(result, as_json=json)
+
+
+def load(
+    *,
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH...", help="XML files, or directories of them.")
+    ],
+    database: Database = None,
+    schema: Schema = None,
+    contract: ContractFile = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Put XML files into the database; each file that is refused is listed."""
+    show(open_lab(database, contract, schema, quiet=quiet).load(*paths), as_json=json)
+
+
+def status(
+    *,
+    failed_csv: Annotated[
+        Path | None, typer.Option("--failed-csv", metavar="FILE", help="Write the failed documents as CSV.")
+    ] = None,
+    database: Database = None,
+    schema: Schema = None,
+    contract: ContractFile = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Show pending, succeeded and failed documents, and the last runs."""
+    lab = open_lab(database, contract, schema, quiet=quiet)
+    found = lab.status()
+    if failed_csv is not None:
+        count = lab.failed_csv(failed_csv)
+        show_message(f"{count} failed documents written to {failed_csv}", quiet=quiet)
+    show(found, as_json=json)
+
+
+def clean(
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    database: Database = None,
+    schema: Schema = None,
+    contract: ContractFile = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Empty the target tables and the log of a lab; its documents stay."""
+    lab = open_lab(database, contract, schema, quiet=quiet)
+    if not yes:
+        if not sys.stdin.isatty():
+            raise UsageError("clean deletes rows and cannot ask here: give --yes if that is meant")
+        if not typer.confirm(f"Delete all rows that {lab!r} has written?", err=True):
+            raise typer.Exit(1)
+    show(lab.clean(), as_json=json)

@@ -1,0 +1,186 @@
+"""Commands that measure: baseline, run, campaign, report, compare, forecast, demo."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Protocol
+
+import typer
+
+from provenir_lab.cli.options import (
+    ContractFile,
+    Database,
+    Json,
+    Quiet,
+    Results,
+    Schema,
+    Set,
+    open_lab,
+    settings_of,
+)
+from provenir_lab.cli.output import show_json
+from provenir_lab.errors import UsageError
+
+Documents = Annotated[
+    str | None,
+    typer.Option("--documents", metavar="N|auto", help="Documents a run; auto: enough for 2 seconds."),
+]
+Profile = Annotated[
+    str, typer.Option("--profile", help="compact, realistic, heavy, or stored: those loaded.")
+]
+Quick = Annotated[
+    bool, typer.Option("--quick", help="Fewer candidates, six pairs, one-second runs: indicative.")
+]
+Folder = Annotated[Path, typer.Argument(metavar="RESULT_DIR", help="A folder of results.")]
+
+MIGRATION = 11_000_000
+"""Documents of the migration that forecasts are about."""
+
+
+def baseline(
+    *,
+    runs: Annotated[int, typer.Option("--runs", min=2, metavar="N", help="How many runs.")] = 10,
+    documents: Documents = "auto",
+    profile: Profile = "compact",
+    results: Results = Path("results"),
+    set_: Set = None,
+    database: Database = None,
+    schema: Schema = None,
+    contract: ContractFile = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Measure how fast the processor is today, and how noisy this machine is."""
+    lab = open_lab(database, contract, schema, quiet=quiet, settings=settings_of(set_))
+    count: int | Literal["auto"] = _count(documents) or "auto"
+    result = lab.baseline(runs=runs, documents=count, profile=profile, results=results, notebook=True)
+    _show(result, json)
+
+
+def run(
+    *,
+    experiment: Annotated[Path, typer.Argument(metavar="EXPERIMENT.yaml", help="An experiment file.")],
+    runs: Annotated[int | None, typer.Option("--runs", metavar="N", help="Pairs of runs.")] = None,
+    documents: Documents = None,
+    quick: Quick = False,
+    results: Results = Path("results"),
+    set_: Set = None,
+    database: Database = None,
+    schema: Schema = None,
+    contract: ContractFile = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Run one experiment through its notebook; the verdict comes with the evidence."""
+    lab = open_lab(database, contract, schema, quiet=quiet, settings=settings_of(set_))
+    result = lab.run(
+        experiment, runs=runs, documents=_count(documents), quick=quick, results=results, notebook=True
+    )
+    _show(result, json)
+
+
+def campaign(
+    *,
+    file: Annotated[Path, typer.Argument(metavar="CAMPAIGN.yaml", help="A campaign file.")],
+    quick: Quick = False,
+    results: Results = Path("results"),
+    database: Database = None,
+    schema: Schema = None,
+    contract: ContractFile = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Run experiments in order, each from the settings accepted so far."""
+    lab = open_lab(database, contract, schema, quiet=quiet)
+    _show(lab.campaign(file, quick=quick, results=results), json)
+
+
+def report(folder: Folder, json: Json = False, quiet: Quiet = False) -> None:
+    """Render a result's page again from what is stored."""
+    from provenir_lab.lab.report import render
+
+    page = render(folder)
+    if json:
+        show_json({"report": str(page)})
+    else:
+        print(page)
+
+
+def compare(
+    *,
+    result_a: Annotated[Path, typer.Argument(metavar="RESULT_A", help="A folder of results.")],
+    result_b: Annotated[Path, typer.Argument(metavar="RESULT_B", help="Another one.")],
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Set two stored results side by side, with interval and verdict."""
+    from provenir_lab.lab.compare import compare
+
+    _show(compare(result_a, result_b), json)
+
+
+def forecast(
+    *,
+    documents: Annotated[
+        int, typer.Option("--documents", min=1, metavar="N", help="Documents of the migration.")
+    ] = MIGRATION,
+    from_: Annotated[
+        Path | None, typer.Option("--from", metavar="RESULT", help="A result. Default: the newest baseline.")
+    ] = None,
+    results: Results = Path("results"),
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Tell how long a migration takes at a measured throughput."""
+    from provenir_lab.lab.compare import forecast
+
+    _show(forecast(from_, documents, results=results), json)
+
+
+def demo(
+    *,
+    folder: Annotated[Path, typer.Option("--to", metavar="DIR", help="The folder of the demo.")] = Path(
+        "demo"
+    ),
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Show it all on SQLite in a folder of its own: documents, baseline of 5 runs, report."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{folder}: cannot be made ({error.strerror})") from None
+    file = folder / "demo.db"
+    lab = open_lab(f"sqlite:///{file.as_posix()}", None, quiet=quiet)
+    if not file.exists():
+        lab.init()
+    _show(lab.baseline(runs=5, results=folder / "results", notebook=True), json)
+
+
+def _count(documents: str | None) -> int | None:
+    """`--documents` as a number; None for `auto` and for nothing."""
+    if documents is None or documents == "auto":
+        return None
+    if not documents.isdecimal() or int(documents) < 1:
+        raise UsageError(f"--documents {documents}: give a number or auto")
+    return int(documents)
+
+
+class _Finding(Protocol):
+    """A result of the lab."""
+
+    @property
+    def headline(self) -> str: ...
+
+    @property
+    def report(self) -> Path: ...
+
+    def to_dict(self) -> dict[str, Any]: ...
+
+
+def _show(result: _Finding, as_json: bool) -> None:
+    if as_json:
+        show_json(result.to_dict())
+    else:
+        print(result.headline)
+        print(result.report)

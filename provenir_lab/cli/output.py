@@ -1,0 +1,41 @@
+"""What commands print: results on standard output, everything else on standard error."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any, Protocol
+
+from provenir_lab.display import text_lines
+
+
+class Result(Protocol):
+    """What every result can do."""
+
+    def to_dict(self) -> dict[str, Any]: ...
+
+    def summary(self) -> list[tuple[str, object]]: ...
+
+
+def show(result: Result, *, as_json: bool) -> None:
+    """A result as one JSON object, or as aligned lines."""
+    if as_json:
+        show_json(result.to_dict())
+    else:
+        print("\n".join(text_lines(result.summary())))
+
+
+def show_json(value: Any) -> None:
+    """One JSON object on one line."""
+    print(json.dumps(value, ensure_ascii=False, default=str))
+
+
+def show_error(message: str) -> None:
+    """`error: ...` on standard error."""
+    print(f"error: {message}", file=sys.stderr)
+
+
+def show_message(message: str, *, quiet: bool) -> None:
+    """A remark on standard error."""
+    if not quiet:
+        print(message, file=sys.stderr)

@@ -1,0 +1,89 @@
+"""Commands that do the work: process, map, verify."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from provenir_lab.cli.options import ContractFile, Database, Json, Quiet, Schema, Set, open_lab, settings_of
+from provenir_lab.cli.output import show, show_json
+
+
+def process(
+    *,
+    limit: Annotated[
+        int | None, typer.Option("--limit", metavar="N", help="At most so many documents.")
+    ] = None,
+    app_id_start: Annotated[
+        int | None, typer.Option("--app-id-start", metavar="A", help="First app_id of a range.")
+    ] = None,
+    app_id_end: Annotated[
+        int | None, typer.Option("--app-id-end", metavar="A", help="Last app_id of a range, included.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option("--workers", metavar="W", help="Worker processes.")] = None,
+    batch_size: Annotated[
+        int | None, typer.Option("--batch-size", metavar="B", help="Documents per transaction.")
+    ] = None,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Take failed documents again.")
+    ] = False,
+    category: Annotated[
+        str | None, typer.Option("--category", help="With --retry-failed: only those failed in this way.")
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if a document failed.")] = False,
+    set_: Set = None,
+    database: Database = None,
+    schema: Schema = None,
+    contract: ContractFile = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Process pending documents into the tables. Run it again to go on after anything."""
+    settings = settings_of(set_, workers=workers, batch_size=batch_size)
+    outcome = open_lab(database, contract, schema, quiet=quiet).process(
+        limit=limit,
+        app_id_start=app_id_start,
+        app_id_end=app_id_end,
+        retry_failed=category or retry_failed,
+        **settings,
+    )
+    show(outcome, as_json=json)
+    if strict and outcome.failed:
+        raise typer.Exit(1)
+
+
+def map_(
+    *,
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help="XML files, or directories of them.")
+    ],
+    set_: Set = None,
+    contract: ContractFile = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Print the rows that documents map to, one JSON object a line. Needs no database."""
+    lab = open_lab("sqlite:///lab.db", contract, quiet=quiet)
+    for mapped in lab.map(*files, **settings_of(set_)):
+        show_json(mapped)
+
+
+def verify(
+    *,
+    sample: Annotated[
+        int, typer.Option("--sample", min=1, metavar="N", help="So many documents, evenly spread.")
+    ] = 1000,
+    every: Annotated[bool, typer.Option("--all", help="All documents.")] = False,
+    database: Database = None,
+    schema: Schema = None,
+    contract: ContractFile = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Map documents again and compare with the tables. Exits with 1 if they differ; writes nothing."""
+    found = open_lab(database, contract, schema, quiet=quiet).verify(None if every else sample)
+    show(found, as_json=json)
+    if not found.equal:
+        raise typer.Exit(1)

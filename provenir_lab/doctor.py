@@ -1,0 +1,129 @@
+"""What this machine has and lacks: Python, packages, drivers, databases, kernel; each lack with its fix."""
+
+from __future__ import annotations
+
+import importlib
+import platform
+import sqlite3
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from typing import Any
+
+from provenir_lab.errors import LabError
+from provenir_lab.settings import Settings, find_database
+from provenir_lab.storage.database import masked, open_engine, reading
+
+PACKAGES = (
+    "lxml",
+    "SQLAlchemy",
+    "pydantic",
+    "typer",
+    "jupyterlab",
+    "papermill",
+    "pandas",
+    "matplotlib",
+    "scipy",
+)
+OLDEST_SQLITE = (3, 38, 0)
+"""STRICT tables and json_each as they are used here."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing looked at. `optional`: everything else works without it."""
+
+    name: str
+    ok: bool
+    found: str
+    fix: str = ""
+    optional: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def examine(database: str | None = None) -> list[Check]:
+    """All checks; the database is the one meant by `database` (as for `Lab`)."""
+    return [
+        Check("Python", True, f"{platform.python_version()} on {platform.platform(terse=True)}"),
+        *(_package(name) for name in PACKAGES),
+        _sqlite(),
+        _postgresql(),
+        *_sql_server(),
+        _kernel(),
+        _database(database),
+    ]
+
+
+def _package(name: str) -> Check:
+    try:
+        return Check(name, True, metadata.version(name))
+    except metadata.PackageNotFoundError:
+        return Check(name, False, "not installed", f"{sys.executable} -m pip install {name}")
+
+
+def _sqlite() -> Check:
+    ok = sqlite3.sqlite_version_info >= OLDEST_SQLITE
+    fix = "" if ok else f"use a Python whose SQLite is {'.'.join(map(str, OLDEST_SQLITE))} or newer"
+    return Check("SQLite", ok, sqlite3.sqlite_version, fix)
+
+
+def _postgresql() -> Check:
+    try:
+        return Check("PostgreSQL driver", True, f"psycopg {importlib.import_module('psycopg').__version__}")
+    except ImportError:
+        fix = f"{sys.executable} -m pip install 'provenir_lab[postgresql]'"
+        return Check("PostgreSQL driver", False, "psycopg is not installed", fix, optional=True)
+
+
+def _sql_server() -> Iterator[Check]:
+    name = "SQL Server driver"
+    try:
+        pyodbc = importlib.import_module("pyodbc")
+    except ImportError as error:
+        missing = isinstance(error, ModuleNotFoundError)
+        found = "pyodbc is not installed" if missing else "the ODBC manager is missing"
+        fix = (
+            f"{sys.executable} -m pip install pyodbc"
+            if missing
+            else "Debian: apt install unixodbc; conda: unixodbc"
+        )
+        yield Check(name, False, found, fix, optional=True)
+    else:
+        drivers = [d for d in pyodbc.drivers() if "SQL Server" in d or "FreeTDS" in d]
+        fix = (
+            ""
+            if drivers
+            else "install Microsoft's ODBC Driver 18 for SQL Server, or FreeTDS (Debian: tdsodbc)"
+        )
+        found = ", ".join(drivers) or "the ODBC manager knows no driver for SQL Server"
+        yield Check(name, bool(drivers), f"pyodbc {pyodbc.version}; {found}", fix, optional=True)
+
+
+def _kernel() -> Check:
+    name = "Jupyter kernel"
+    try:
+        specs = importlib.import_module("jupyter_client.kernelspec").KernelSpecManager().find_kernel_specs()
+    except ImportError:
+        specs = {}
+    fix = "" if "python3" in specs else f"{sys.executable} -m pip install ipykernel"
+    return Check(name, "python3" in specs, ", ".join(sorted(specs)) or "none", fix)
+
+
+def _database(name_or_url: str | None) -> Check:
+    """Whether the database answers; a SQLite file that is not there yet is no fault."""
+    try:
+        database = find_database(name_or_url)
+        engine = open_engine(database.url, Settings())
+        try:
+            with reading(engine) as connection:
+                connection.exec_driver_sql("SELECT 1")
+        finally:
+            engine.dispose()
+    except LabError as error:
+        return Check(
+            "database", False, str(error), "check name, address and rights", optional=name_or_url is None
+        )
+    return Check("database", True, f"{masked(database.url)} answers")
