@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 
@@ -110,7 +111,7 @@ def _field_problems(contract: Contract, field: Field) -> Iterator[str]:
 
 def _default_problem(contract: Contract, field: Field) -> str | None:
     """Why the default does not fit its column; None if it does."""
-    text = str(field.default)
+    text = str(int(field.default) if isinstance(field.default, bool) else field.default)
     if field.data_type in NUMBER_TYPES:
         number = convert.parse_number(text)
         if number is None:
@@ -208,7 +209,7 @@ def _row_warnings(contract: Contract, field: Field) -> Iterator[str]:
         yield f"{field.place}.mapping_type: {kind} needs a parameter, no rows without it"
     shares_notes = kind == "policy_exceptions" and not parameter
     numbered = kind in ("policy_exceptions", "warranty_field", "add_collateral")
-    if numbered and not shares_notes and not parameter.isdecimal():
+    if numbered and not shares_notes and not re.fullmatch(r"[+-]?[0-9]+", parameter):
         yield f"{field.place}.mapping_type: {kind} needs a whole number as parameter, no rows without it"
 
 

@@ -215,9 +215,9 @@ class Contract:
         """Its parent by the relationships, the parent's parent, and so on; ends with itself in a circle."""
         parents = {r.child_table: r.parent_table for r in reversed(self.relationships)}
         found: list[str] = []
-        while table in parents and table not in found:
-            table = parents[table]
-            found.append(table)
+        while (parent := parents.get(table)) is not None and parent not in found:
+            found.append(parent)
+            table = parent
         return tuple(found)
 
     def fields_of(self, table: str) -> tuple[Field, ...]:

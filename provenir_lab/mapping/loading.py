@@ -89,8 +89,13 @@ def _read_yaml(text: str, where: str) -> object:
 
 def _fingerprint(data: object) -> str:
     """The order of keys carries meaning (priorities, first names of codes), so it counts."""
-    canonical = json.dumps(data, ensure_ascii=False, separators=(",", ":"), default=str)
+    canonical = json.dumps(data, ensure_ascii=False, separators=(",", ":"), default=_plain)
     return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+
+
+def _plain(value: object) -> object:
+    """JSON and YAML readers give different types for the same fraction."""
+    return float(value) if isinstance(value, Decimal) else str(value)
 
 
 class _Reader:
