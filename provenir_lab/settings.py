@@ -37,6 +37,9 @@ class Settings(BaseModel):
     """Largest document that is parsed, in MB (1,000,000 bytes of UTF-8); larger ones fail as `too_large`."""
     stop_after_failures: int = Field(default=100, ge=0, le=1_000_000)
     """Failed documents in a row after which a worker stops and logs none of them (0: never stops)."""
+    write_method: Literal["auto", "executemany", "copy", "json"] = "auto"
+    """How rows reach the database: `executemany` (all databases), `copy` (PostgreSQL), `json` (one parameter that
+    the server takes apart, all databases); `auto` takes the best known for the database."""
     log_level: Literal["debug", "info", "warning", "error"] = "warning"
     """Least severe log line that is written."""
 

@@ -65,7 +65,9 @@ class PostgresServer:
         command = [*self._as_user, str(self._programs / program), *map(str, arguments)]
         # pg_ctl's server inherits the output: a pipe would never end
         with (self._home / "programs.log").open("ab") as output:
-            done = subprocess.run(command, stdout=output, stderr=output, cwd=self._home, check=False, timeout=60)
+            done = subprocess.run(
+                command, stdout=output, stderr=output, cwd=self._home, check=False, timeout=60
+            )
         if done.returncode:
             raise Unavailable(f"{program} failed: {(self._home / 'programs.log').read_text()[-500:]}")
 

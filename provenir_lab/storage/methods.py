@@ -1,30 +1,137 @@
-"""Write methods: how the rows of one table reach the database. Each is a function of (connection, rows)."""
+"""Write methods: how the rows of one table reach the database. Each is a function of (connection, rows).
+
+`executemany` works everywhere. `copy` is PostgreSQL's bulk load. `json` sends one parameter that the server
+takes apart.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
-from provenir_lab.storage.values import adapters, convert
-from provenir_lab.tables import Table
+from provenir_lab.errors import UsageError
+from provenir_lab.storage.schema import column_type
+from provenir_lab.storage.values import adapters, convert, copy_text, json_values
+from provenir_lab.tables import Column, Table
 
-Insert = Callable[[sa.Connection, Sequence[tuple[Any, ...]]], None]
+Rows = Sequence[tuple[Any, ...]]
+Insert = Callable[[sa.Connection, Rows], None]
 """Inserts row tuples; they name the columns that the method was made for, in that order."""
 
+_POSSIBLE = {
+    "sqlite": ("executemany", "json"),
+    "postgresql": ("copy", "executemany", "json"),
+    "mssql": ("executemany", "json"),
+}
+"""The methods of each database, the one that `auto` means first."""
 
-def make_insert(engine: sa.Engine, sa_table: sa.Table, table: Table, columns: Sequence[str]) -> Insert:
-    """The insert of `columns` into `table`."""
-    preparer = engine.dialect.identifier_preparer
-    mark = "%s" if engine.dialect.paramstyle in ("format", "pyformat") else "?"
-    statement = (
-        f"INSERT INTO {preparer.format_table(sa_table)} ({', '.join(map(preparer.quote, columns))}) "
-        f"VALUES ({', '.join([mark] * len(columns))})"
-    )
-    adapt = adapters([c for name in columns if (c := table.column(name))], engine.dialect.name)
 
-    def executemany(connection: sa.Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+@dataclass(frozen=True)
+class Destination:
+    """One table as a method sees it."""
+
+    engine: sa.Engine
+    sa_table: sa.Table
+    columns: tuple[Column, ...]
+    """The columns of the row tuples."""
+
+    @property
+    def name(self) -> str:
+        return self.engine.dialect.identifier_preparer.format_table(self.sa_table)
+
+    @property
+    def column_list(self) -> str:
+        return ", ".join(map(self.engine.dialect.identifier_preparer.quote, (c.name for c in self.columns)))
+
+    @property
+    def mark(self) -> str:
+        return "%s" if self.engine.dialect.paramstyle in ("format", "pyformat") else "?"
+
+    def sql_type(self, column: Column) -> str:
+        return column_type(column, self.engine.dialect.name).compile(self.engine.dialect)
+
+
+def choose_method(engine: sa.Engine, wanted: str) -> str:
+    """What the setting `write_method` means on this database. Raises UsageError if it has no such method."""
+    possible = _POSSIBLE[engine.dialect.name]
+    if wanted == "auto":
+        return possible[0]
+    if wanted not in possible:
+        raise UsageError(
+            f"write_method={wanted} does not work on {engine.dialect.name}: use auto or {', '.join(possible)}"
+        )
+    return wanted
+
+
+def make_insert(
+    method: str, engine: sa.Engine, sa_table: sa.Table, table: Table, columns: Sequence[str]
+) -> Insert:
+    """The insert of `columns` into `table` by `method` (one of `choose_method`)."""
+    found = tuple(column for name in columns if (column := table.column(name)))
+    return _METHODS[method](Destination(engine, sa_table, found))
+
+
+def _executemany(to: Destination) -> Insert:
+    statement = f"INSERT INTO {to.name} ({to.column_list}) VALUES ({', '.join([to.mark] * len(to.columns))})"
+    adapt = adapters(to.columns, to.engine.dialect.name)
+
+    def insert(connection: sa.Connection, rows: Rows) -> None:
         connection.exec_driver_sql(statement, list(convert(rows, adapt)))
 
-    return executemany
+    return insert
+
+
+def _copy(to: Destination) -> Insert:
+    statement = f"COPY {to.name} ({to.column_list}) FROM STDIN"
+    encode = copy_text(to.columns)
+
+    def insert(connection: sa.Connection, rows: Rows) -> None:
+        driver: Any = connection.connection.driver_connection
+        with driver.cursor() as cursor, cursor.copy(statement) as stream:
+            stream.write(encode(rows))
+
+    return insert
+
+
+def _json(to: Destination) -> Insert:
+    """Rows as one JSON array of arrays, each value taken out by its place and cast to its column's type."""
+    statement = f"INSERT INTO {to.name} ({to.column_list}) {_SHREDDERS[to.engine.dialect.name](to)}"
+    prepare = json_values(to.columns)
+
+    def insert(connection: sa.Connection, rows: Rows) -> None:
+        document = json.dumps(list(convert(rows, prepare)), ensure_ascii=False, separators=(",", ":"))
+        connection.exec_driver_sql(statement, (document,))
+
+    return insert
+
+
+def _sqlite_shredder(to: Destination) -> str:
+    places = ", ".join(f"json_extract(value, '$[{i}]')" for i in range(len(to.columns)))
+    return f"SELECT {places} FROM json_each(?)"
+
+
+def _postgresql_shredder(to: Destination) -> str:
+    places = ", ".join(f"(value->>{i})::{to.sql_type(c)}" for i, c in enumerate(to.columns))
+    return f"SELECT {places} FROM json_array_elements(%s::json)"
+
+
+def _sqlserver_shredder(to: Destination) -> str:
+    fields = ", ".join(f"c{i} {to.sql_type(c)} '$[{i}]'" for i, c in enumerate(to.columns))
+    places = ", ".join(f"c{i}" for i in range(len(to.columns)))
+    return f"SELECT {places} FROM OPENJSON(?) WITH ({fields})"
+
+
+_SHREDDERS = {
+    "sqlite": _sqlite_shredder,
+    "postgresql": _postgresql_shredder,
+    "mssql": _sqlserver_shredder,
+}
+_METHODS: dict[str, Callable[[Destination], Insert]] = {
+    "executemany": _executemany,
+    "copy": _copy,
+    "json": _json,
+}

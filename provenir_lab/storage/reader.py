@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -16,7 +17,7 @@ from provenir_lab.storage.values import Row, canonical, convert
 def stored_rows(
     engine: sa.Engine, target: Target, columns: Mapping[str, Sequence[str]], app_ids: Collection[int]
 ) -> dict[str, list[Row]]:
-    """Table -> rows of the documents `app_ids` (`columns` of it, in that order), in comparable form; unordered.
+    """Table -> rows of the documents `app_ids` (`columns` of it, in that order), comparable; unordered.
 
     Addresses and employments are those of the contacts that the documents own.
     """
@@ -45,6 +46,7 @@ def comparable(target: Target, table: str, named: Sequence[str], rows: Sequence[
     return list(convert(rows, canonical([column for name in named if (column := plain.column(name))])))
 
 
-def unconverted(table: sa.Table, named: Sequence[str]) -> sa.Select[tuple[object, ...]]:
+def unconverted(table: sa.Table, named: Sequence[str]) -> sa.Select[Any]:
     """Selects columns as the driver gives them, without SQLAlchemy's conversions."""
-    return sa.select(*[sa.type_coerce(table.c[name], sa.types.NullType()) for name in named])
+    columns: list[sa.ColumnElement[Any]] = [sa.type_coerce(table.c[n], sa.types.NullType()) for n in named]
+    return sa.select(*columns)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import islice
 from typing import Any
 
@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from provenir_lab.storage.database import reading, translated
 from provenir_lab.storage.ids import among, as_parameter
+from provenir_lab.storage.prefix import Prefix, PrefixLength, PrefixReader
 from provenir_lab.storage.schema import (
     BLANK_CAMPAIGN,
     CAMPAIGN_TABLE,
@@ -28,18 +29,27 @@ _STORED_AT_ONCE = 50  # documents a statement; a heavy one has 2 MB
 class Pending:
     """The documents without an outcome in `processing_log`, in app_id order.
 
-    `first` and `last` are an inclusive range of app_ids; None leaves that end open.
+    `first` and `last` are an inclusive range of app_ids; None leaves that end open. A page closes early once
+    its texts have `page_mb` million characters.
     """
 
     def __init__(
-        self, engine: sa.Engine, target: Target, first: int | None = None, last: int | None = None
+        self,
+        engine: sa.Engine,
+        target: Target,
+        first: int | None = None,
+        last: int | None = None,
+        page_mb: int = 64,
     ) -> None:
         self._engine = engine
+        self._dialect = engine.dialect.name
+        self._room = page_mb * 1_000_000
         self._source = source_table(target, engine.dialect.name)
         self._log = log_table(target, engine.dialect.name)
         self._text = self._source.c[target.source_column]
         self._start = None if first is None else first - 1
         self._last = last
+        self._prefixes = PrefixReader(self._source, self._text, self._dialect)
 
     def count(self) -> int:
         """How many are pending now; an app_id that the source has twice counts once."""
@@ -55,22 +65,32 @@ class Pending:
             return int(connection.scalar(extra) or 0)
 
     def pages(self, page_size: int, limit: int | None = None) -> Iterator[list[Document]]:
-        """Pages of at most `page_size` documents, at most `limit` in all, each read by key after the last.
+        """Pages of at most `page_size` whole documents, `limit` in all; each is read by key after the last.
 
         Rows added behind the reader are left to the next run. Between pages no connection is held.
         """
-        after, left = self._start, limit
-        while left is None or left > 0:
-            page = self._page(after, page_size if left is None else min(page_size, left))
-            if not page:
-                return
-            after = page[-1][0]
-            left = None if left is None else left - len(page)
-            yield page
+        return self._walk(page_size, limit, self._whole_page)
+
+    def prefix_pages(self, page_size: int, limit: int | None, length: PrefixLength) -> Iterator[list[Prefix]]:
+        """Like `pages`, with the first `length.characters` (as it stands at each page) of every text only."""
+        return self._walk(
+            page_size, limit, lambda after, size: self._prefix_page(after, size, length.characters)
+        )
+
+    def whole(self, app_ids: Collection[int]) -> dict[int, str | None]:
+        """The whole texts of documents whose prefix was too short."""
+        app_id = self._source.c.app_id
+        query = sa.select(app_id, self._text).where(among(app_id, "ids", self._dialect))
+        found: dict[int, str | None] = {}
+        with reading(self._engine) as connection:
+            for one, text in connection.execute(query, {"ids": as_parameter(app_ids, self._dialect)}):
+                found.setdefault(one, text)
+        return found
 
     def ranges(self, parts: int, limit: int | None = None) -> list[tuple[int, int]]:
-        """At most `parts` disjoint inclusive app_id ranges, near-equal in size, over all that is pending (with
-        a `limit`: over the first so many)."""
+        """At most `parts` disjoint inclusive app_id ranges, near-equal in size, over all that is pending, or
+        over the first `limit` of it.
+        """
         every = self._pending(sa.select(self._source.c.app_id).distinct(), self._start)
         ids = (every if limit is None else every.order_by(self._source.c.app_id).limit(limit)).subquery()
         part = sa.func.ntile(sa.literal_column(str(int(parts)))).over(order_by=ids.c.app_id)
@@ -81,14 +101,46 @@ class Pending:
                 (a, b) for a, b in connection.execute(sa.select(low, high).group_by(cut.c.part).order_by(low))
             ]
 
-    def _page(self, after: int | None, size: int) -> list[Document]:
-        app_id = self._source.c.app_id
-        query = self._pending(sa.select(app_id, self._text), after).order_by(app_id).limit(size)
-        page: dict[int, str | None] = {}
+    def _walk(
+        self, page_size: int, limit: int | None, read: Callable[[int | None, int], list[Any]]
+    ) -> Iterator[list[Any]]:
+        after, left = self._start, limit
+        while left is None or left > 0:
+            page = read(after, page_size if left is None else min(page_size, left))
+            if not page:
+                return
+            after = page[-1][0]
+            left = None if left is None else left - len(page)
+            yield page
+
+    def _whole_page(self, after: int | None, size: int) -> list[Document]:
+        query = self._next(after, size, self._source.c.app_id, self._text)
         with reading(self._engine) as connection:
-            for found, text in connection.execute(query):
-                page.setdefault(found, text)  # a source without a key may repeat an app_id: the first counts
-        return list(page.items())
+            # few rows at a time from the server: a page that closes early has not loaded the rest
+            streaming = connection.execution_options(stream_results=True, max_row_buffer=20)
+            with streaming.execute(query) as rows:
+                return self._close((app_id, text) for app_id, text in rows)
+
+    def _prefix_page(self, after: int | None, size: int, characters: int) -> list[Prefix]:
+        with reading(self._engine) as connection:
+            query = self._next(after, size, *self._prefixes.columns(connection, characters))
+            return self._close(self._prefixes.documents(connection, connection.execute(query), characters))
+
+    def _next(self, after: int | None, size: int, *columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
+        app_id = self._source.c.app_id
+        return self._pending(sa.select(*columns), after).order_by(app_id).limit(size)
+
+    def _close(self, documents: Iterable[Any]) -> list[Any]:
+        """The first of `documents`, until their texts fill the page."""
+        page: dict[int, Any] = {}
+        room = self._room
+        for document in documents:
+            if document[0] not in page:  # a source without a key may repeat an app_id: the first counts
+                page[document[0]] = document
+                room -= len(document[1] or "")
+                if room <= 0:
+                    break
+        return list(page.values())
 
     def _pending(self, query: sa.Select[Any], after: int | None) -> sa.Select[Any]:
         """`query` restricted to pending documents with app_id > `after`."""

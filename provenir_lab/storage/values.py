@@ -50,6 +50,35 @@ def _iso_datetime(value: dt.datetime) -> str:
     return value.isoformat(" ")
 
 
+def json_values(columns: Sequence[Column]) -> Converters:
+    """What makes mapped values fit for JSON: decimals and dates become text, cast exactly by every server."""
+    return [(i, change) for i, c in enumerate(columns) if (change := _JSON.get(c.type)) is not None]
+
+
+def copy_text(columns: Sequence[Column]) -> Callable[[Sequence[Row]], bytes]:
+    """A function that writes rows in PostgreSQL's COPY text format
+    (https://www.postgresql.org/docs/current/sql-copy.html): tabs between values, `\\N` for NULL.
+    """
+    texts = [column.type in ("varchar", "char") for column in columns]
+
+    def encode(rows: Sequence[Row]) -> bytes:
+        fields = [
+            _copy_strings(values) if text else ["\\N" if value is None else str(value) for value in values]
+            for text, values in zip(texts, zip(*rows, strict=True), strict=True)
+        ]
+        return ("\n".join(map("\t".join, zip(*fields, strict=True))) + "\n").encode()
+
+    return encode
+
+
+def _copy_strings(values: Sequence[str | None]) -> list[str]:
+    everything = "".join([value for value in values if value])
+    if any(special in everything for special in "\\\t\n\r"):
+        escaped = [value and value.translate(_COPY_ESCAPES) for value in values]
+        return ["\\N" if value is None else value for value in escaped]
+    return ["\\N" if value is None else value for value in values]
+
+
 def canonical(columns: Sequence[Column]) -> Converters:
     """What brings values, mapped or read from any database, to one form per column type.
 
@@ -108,6 +137,14 @@ def _unpadded(value: str) -> str:
     return value.rstrip(" ")
 
 
+_COPY_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+_JSON: dict[str, Converter] = {
+    "decimal": str,
+    "date": dt.date.isoformat,
+    "datetime": _iso_datetime,
+    "datetime2": _iso_datetime,
+    "smalldatetime": _iso_datetime,
+}
 _CANONICAL: dict[str, Converter] = {
     "datetime": _datetime,
     "datetime2": _datetime2,

@@ -16,7 +16,7 @@ from provenir_lab.storage.database import translated, writing
 from provenir_lab.storage.duplicates import CONTACT_KEY, CONTACT_TABLE, OWNER_KEY, Duplicates, Rows, Settled
 from provenir_lab.storage.ids import among, as_parameter
 from provenir_lab.storage.log import FAILED, SUCCESS
-from provenir_lab.storage.methods import Insert, make_insert
+from provenir_lab.storage.methods import Insert, choose_method, make_insert
 from provenir_lab.storage.refusals import classify
 from provenir_lab.storage.schema import LOG_TABLE, Target, build_tables
 
@@ -78,10 +78,13 @@ class Writer:
         metadata = build_tables({**target.tables, LOG_TABLE: target.log}, target.schema, dialect)
         tables = {table.name: table for table in metadata.tables.values()}
         order = [name for name in target.target_tables if name in columns]
+        self.method = method = choose_method(engine, settings.write_method)
+        """The write method in use, what `auto` became."""
         self._inserts = {
-            name: make_insert(engine, tables[name], target.tables[name], columns[name]) for name in order
+            name: make_insert(method, engine, tables[name], target.tables[name], columns[name])
+            for name in order
         }
-        self._insert_log = make_insert(engine, tables[LOG_TABLE], target.log, _LOG_COLUMNS)
+        self._insert_log = make_insert(method, engine, tables[LOG_TABLE], target.log, _LOG_COLUMNS)
         self._count = _count_query([tables[name] for name in order], dialect)
         has_contacts = CONTACT_TABLE in columns
         self._owners = _owner_query(tables[CONTACT_TABLE], dialect) if has_contacts else None

@@ -1,0 +1,115 @@
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from storage_rows import TABLES, Lab
+
+from provenir_lab.storage.database import writing
+from provenir_lab.storage.prefix import PrefixLength
+from provenir_lab.storage.schema import Target
+from provenir_lab.storage.source import Pending, store_documents
+
+TEXTS = ["short", "é" * 60, "\U0001f600" * 60, "x" * 100, "x" * 101, "", "long" * 50_000]
+
+
+def store(lab: Lab, texts: list[str]) -> None:
+    with writing(lab.engine) as connection:
+        store_documents(connection, lab.target, list(enumerate(texts, 1)))
+
+
+def check(pending: Pending, texts: list[str], characters: int) -> None:
+    pages = list(pending.prefix_pages(3, None, PrefixLength(characters, adaptive=False)))
+    found = [prefix for page in pages for prefix in page]
+    assert [p.app_id for p in found] == list(range(1, len(texts) + 1))
+    for prefix, text in zip(found, texts, strict=True):
+        assert prefix.text is not None
+        assert text.startswith(prefix.text)
+        assert prefix.text == text or len(prefix.text.encode()) > characters - 4
+        assert len(prefix.text) <= characters
+        assert not prefix.complete or prefix.text == text
+        assert prefix.complete == (len(text.encode()) <= characters)
+        assert prefix.size == len(text.encode())
+
+
+def test_a_prefix_is_the_beginning_and_says_whether_it_is_all(lab: Lab) -> None:
+    store(lab, TEXTS)
+    pending = Pending(lab.engine, lab.target)
+    for characters in (1, 3, 100, 101, 500, 1_000_000):
+        check(pending, TEXTS, characters)
+    assert pending.whole([2, 7, 99]) == {2: TEXTS[1], 7: TEXTS[6]}
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=30), max_size=5),
+    st.integers(1, 40),
+)
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+def test_characters_are_never_cut_in_two(lab: Lab, texts: list[str], characters: int) -> None:
+    with writing(lab.engine) as connection:
+        connection.execute(sa.text("DELETE FROM app_xml"))
+    store(lab, texts)
+    check(Pending(lab.engine, lab.target), texts, characters)
+
+
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    "ddl",
+    [
+        "CREATE TABLE docs (app_id INTEGER PRIMARY KEY, xml TEXT)",
+        "CREATE TABLE docs (app_id INT PRIMARY KEY, xml TEXT)",
+        "CREATE TABLE docs (app_id INT, xml TEXT)",
+        "CREATE TABLE docs (other INTEGER PRIMARY KEY, app_id INT UNIQUE, xml TEXT)",
+        "CREATE TABLE docs (app_id INTEGER PRIMARY KEY, xml TEXT) WITHOUT ROWID",
+    ],
+)
+def test_any_source_table_of_sqlite_and_null_texts(lab: Lab, ddl: str) -> None:
+    with writing(lab.engine) as connection:
+        connection.execute(sa.text(ddl))
+        connection.execute(
+            sa.text("INSERT INTO docs (app_id, xml) VALUES (9, 'abcdef'), (5, NULL), (7, 'ab')")
+        )
+    pending = Pending(lab.engine, Target(None, TABLES, "docs", "xml"))
+    (page,) = pending.prefix_pages(9, None, PrefixLength(3))
+    assert page == [(5, None, True, 0), (7, "ab", True, 2), (9, "abc", False, 6)]
+
+
+def test_a_database_kept_as_utf_16(tmp_path: Path) -> None:
+    engine = sa.create_engine(f"sqlite:///{(tmp_path / 'utf16.db').as_posix()}")
+    with engine.begin() as connection:
+        connection.exec_driver_sql("PRAGMA encoding='UTF-16le'")
+        connection.exec_driver_sql("CREATE TABLE processing_log (app_id INT)")
+        connection.exec_driver_sql("CREATE TABLE app_xml (app_id INTEGER PRIMARY KEY, app_xml TEXT)")
+        connection.exec_driver_sql("INSERT INTO app_xml VALUES (1, 'abcdef')")
+    ((prefix,),) = Pending(engine, Target(None, TABLES)).prefix_pages(9, None, PrefixLength(3))
+    assert (prefix.text, prefix.complete) == ("abc", False)
+    engine.dispose()
+
+
+def test_a_page_closes_when_its_texts_are_large_enough(lab: Lab) -> None:
+    store(lab, ["x" * 600_000] * 5)
+    pending = Pending(lab.engine, lab.target, page_mb=1)
+    assert [len(page) for page in pending.pages(100)] == [2, 2, 1]
+    assert [len(page) for page in pending.pages(100, limit=3)] == [2, 1]
+    assert [len(page) for page in pending.prefix_pages(100, None, PrefixLength(100))] == [5]
+
+
+def test_the_length_follows_the_documents() -> None:
+    length = PrefixLength(16_000)
+    length.learn(100, 9)
+    assert length.characters == 32_000
+    length.learn(100, 5)
+    assert length.characters == 32_000
+    length.learn(100, 0)
+    assert length.characters == 28_800
+    for _ in range(100):
+        length.learn(100, 0)
+    assert length.characters == 4_000
+    for _ in range(100):
+        length.learn(100, 100)
+    assert length.characters == 4_000_000
+    fixed = PrefixLength(8_000, adaptive=False)
+    fixed.learn(100, 100)
+    assert fixed.characters == 8_000
