@@ -11,89 +11,12 @@ from typing import Any
 
 import pytest
 import yaml
+from loan_contract import CONTACT, contract_data, mapping, rule
 
 from provenir_lab.errors import ContractError, UsageError
 from provenir_lab.mapping.checking import check_contract
 from provenir_lab.mapping.contract import MappingType
 from provenir_lab.mapping.loading import load_contract, parse_contract
-
-APPLICATION = "/Provenir/Request/CustData/IL_application"
-CONTACT = f"{APPLICATION}/IL_contact"
-
-
-def mapping(column: str, **changes: Any) -> dict[str, Any]:
-    entry = {
-        "xml_path": APPLICATION,
-        "xml_attribute": column or "anything",
-        "target_table": "loan",
-        "target_column": column,
-        "data_type": "string",
-        "data_length": 20,
-        "mapping_type": None,
-        "default_value": None,
-        "nullable": True,
-        "required": False,
-    }
-    return {key: value for key, value in (entry | changes).items() if value != "absent"}
-
-
-def related(child: str, path: str, parent: str = "loan", key: str = "app_id") -> dict[str, Any]:
-    return {
-        "parent_table": parent,
-        "child_table": child,
-        "foreign_key_column": key,
-        "xml_parent_path": "/Provenir/Request",
-        "xml_child_path": path,
-    }
-
-
-def rule(kind: str, path: str, **required: Any) -> dict[str, Any]:
-    return {
-        "element_type": kind,
-        "xml_parent_path": path.rpartition("/")[0],
-        "xml_child_path": path,
-        "required_attributes": required,
-    }
-
-
-def contract_data() -> dict[str, Any]:
-    """A sound contract of another product line: other elements, other tables, a key-value table."""
-    return {
-        "xml_root_element": "Provenir",
-        "xml_application_path": APPLICATION,
-        "source_table": "app_xml_staging_rl",
-        "source_column": "app_XML",
-        "source_application_table": "IL_application",
-        "target_schema": "migration",
-        "table_insertion_order": ["loan", "loan_person", "loan_home", "scores", "processing_log"],
-        "element_filtering": {
-            "filter_rules": [
-                rule("contact", CONTACT, con_id=True, ac_role_tp_c=["PR", "SEC"]),
-                rule("address", f"{CONTACT}/IL_contact_address", address_type_code=["CURR", "PREV"]),
-            ]
-        },
-        "mappings": [
-            mapping("app_id", xml_path="/Provenir/Request", xml_attribute="ID", data_type="int",
-                    mapping_type=["identity_insert"], nullable=False),
-            mapping("source_enum", data_type="smallint", mapping_type=["enum"]),
-            mapping("loan_name"),
-            mapping("con_id", target_table="loan_person", xml_path=CONTACT, data_type="int",
-                    mapping_type=["identity_insert"], nullable=False),
-            mapping("first_name", target_table="loan_person", xml_path=CONTACT),
-            mapping("address_type_enum", target_table="loan_home", xml_path=f"{CONTACT}/IL_contact_address",
-                    xml_attribute="address_type_code", data_type="smallint", mapping_type=["enum"]),
-            mapping("", target_table="scores", xml_attribute="fico", data_type="int",
-                    mapping_type=["add_score(FICO)"]),
-        ],
-        "relationships": [
-            related("loan_person", CONTACT),
-            related("loan_home", f"{CONTACT}/IL_contact_address", "loan_person", "con_id"),
-        ],
-        "enum_mappings": {"source_enum": {"A": 1, "": 9}, "address_type_enum": {"CURR": 20, "PREV": 21}},
-        "bit_conversions": {"char_to_bit": {"Y": 1, "": 0}, "boolean_to_bit": {"1": 1, "0": 0}},
-        "validation_rules": {"anything": [1, 2]},
-    }  # fmt: skip
-
 
 Change = Callable[[dict[str, Any]], object]
 
@@ -305,6 +228,20 @@ def test_json_and_yaml_say_the_same(tmp_path: Path):
     assert contracts[0].fields[2].default == Decimal("0.1")
     assert contracts[2].name == "other"
     assert len({contract.fingerprint for contract in contracts}) == 1
+
+
+def test_what_yaml_reads_as_something_else_must_be_quoted(tmp_path: Path):
+    text = yaml.safe_dump(changed(entry(data_type="date", default_value="DAY")), sort_keys=False)
+    text = text.replace("DAY", "1900-01-01").replace("char_to_bit:\n    Y: 1", "char_to_bit:\n    yes: 1")
+    (tmp_path / "loans.yaml").write_text(text, encoding="utf-8")
+
+    with pytest.raises(ContractError) as caught:
+        load_contract(tmp_path / "loans.yaml")
+
+    assert caught.value.problems == [
+        "mappings[2].default_value: must be a text (put it in quotes) or a number",
+        "bit_conversions.char_to_bit: the key True must be a text: put it in quotes",
+    ]
 
 
 def test_the_fingerprint_follows_the_content():
