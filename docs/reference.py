@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import inspect
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -38,6 +39,8 @@ def commands_page() -> str:
         env={**os.environ, "PYTHONUTF8": "1", "NO_COLOR": "1"},
     )
     _, _, body = docs.stdout.partition("\n")  # typer's own title
+    body = body.replace("```console\n$ ", "```text\n")
+    body = re.sub(r"\*\*Commands\*\*:\n\n(\* .*\n)+\n", "", body)  # shortened: the whole follows
     return f"# Commands\n\n{NOTE}\n{body.rstrip()}\n"
 
 

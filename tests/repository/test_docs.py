@@ -107,8 +107,9 @@ def run_console(text: str, place: str) -> None:
             check=False,
         )
         assert same_output(expected, result.stdout), f"{place}: {command} printed\n{result.stdout}"
-        if "Error" not in expected and "provenir-lab: " not in expected:
-            assert result.returncode == 0, f"{place}: {command} ended with {result.returncode}"
+        assert (result.returncode == 0) != ("error: " in expected), (
+            f"{place}: {command} ended with {result.returncode}"
+        )
 
 
 def same_output(expected: str, found: str) -> bool:
