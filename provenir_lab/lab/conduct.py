@@ -224,12 +224,12 @@ class _Session:
         """All parts of the experiment; its comparisons, the judged one last."""
         names, runs, seed = list(self.variants), self.experiment.runs, self.experiment.seed
         if self.experiment.is_baseline:
-            self.run_part(repeats(WARM_UP, 2))
+            self.warm_up(repeats(WARM_UP, 2))
             self.run_part(repeats(MEASURE, runs))
             if not self.measured():
                 raise LabError(f"no run of the baseline is valid: {self.runs[-1].void}")
             return []
-        self.run_part(blocks(WARM_UP, names, 2, seed))
+        self.warm_up(blocks(WARM_UP, names, 2, seed))
         self.run_part(blocks(MEASURE, names, runs, seed))
         if len(names) == 2:
             return [self.judged(names[1], MEASURE)]
@@ -239,6 +239,14 @@ class _Session:
             return [*sweep, self.compare(names[1], MEASURE, runs, judge=True)]
         self.run_part(blocks(CONFIRM, [BASELINE, best], runs, seed))
         return [*sweep, self.judged(best, CONFIRM)]
+
+    def warm_up(self, slots: Sequence[Slot]) -> None:
+        """The warm-up block. Raises LabError if the baseline does not run at all: nothing could be learned.
+        """
+        self.run_part(slots)
+        void = [run.void for run in self.runs if run.part == WARM_UP and run.variant == BASELINE]
+        if all(void):
+            raise LabError(f"the baseline does not run: {void[-1]}")
 
     def judged(self, candidate: str, part: str) -> summaries.Comparison:
         """The verdict over a candidate; an inconclusive one goes on once, to the most pairs."""

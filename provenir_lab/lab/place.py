@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,11 +12,12 @@ import sqlalchemy as sa
 
 from provenir_lab.errors import UsageError
 from provenir_lab.mapping.contract import Contract
+from provenir_lab.mapping.derived import enum_rows
 from provenir_lab.mapping.loading import load_contract
 from provenir_lab.processing.place import target_of
 from provenir_lab.settings import Database, Settings
-from provenir_lab.storage.database import masked, open_engine
-from provenir_lab.storage.schema import Target, is_lab
+from provenir_lab.storage.database import masked, open_engine, sqlite_path
+from provenir_lab.storage.schema import Marker, Target, create_lab, is_lab
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,18 @@ class Place:
                 f"{masked(self.url)} is no lab, and experiments clear tables between runs: make one in an"
                 " empty schema with provenir-lab init"
             )
+
+
+def ensure_lab(place: Place) -> None:
+    """Makes the lab if the place is a SQLite file that does not exist yet; else does nothing."""
+    engine = place.engine()
+    try:
+        if engine.dialect.name == "sqlite" and not sqlite_path(engine).exists():
+            now = dt.datetime.now(dt.UTC).replace(tzinfo=None, microsecond=0)
+            marker = Marker(secrets.token_hex(8), now, place.contract.fingerprint)
+            create_lab(engine, place.target, enum_rows(place.contract), marker)
+    finally:
+        engine.dispose()
 
 
 def open_place(database: Database, contract_file: str | Path | None = None) -> Place:

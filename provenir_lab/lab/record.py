@@ -233,6 +233,14 @@ class Result:
 
         return main_picture(self)
 
+    def picture(self, name: str) -> Picture | None:
+        """The figure `name` (run-order, points, forest, sweep, stages, slices, scaling, forecast); None if
+        this result has no such figure.
+        """
+        from provenir_lab.lab.figures import pictures_of
+
+        return next((picture for picture in pictures_of(self) if picture.name == name), None)
+
     def _repr_html_(self) -> str:
         from provenir_lab.lab.report import result_table
 

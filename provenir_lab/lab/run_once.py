@@ -26,8 +26,10 @@ def main() -> int:
     request = Request(app_id_start=asked["first"], app_id_end=asked["last"])
     try:
         outcome = process(place.url, place.contract, place.target, settings, request)
-    except LabError as error:
-        json.dump({"error": str(error)}, sys.stdout)
+    except (
+        Exception
+    ) as error:  # the caller must hear of it; a foreign error's text may hold values, so its class
+        json.dump({"error": str(error) if isinstance(error, LabError) else type(error).__name__}, sys.stdout)
         return 1
     json.dump(outcome.to_dict(), sys.stdout, default=vars)
     return 0

@@ -13,7 +13,7 @@ from provenir_lab.lab.record import CALIBRATION, CONFIRM, STAGES, WARM_UP, Folde
 Summary = Mapping[str, Any]
 
 VARIANT_HEADER = [
-    "variant", "runs (valid of planned)", "median", "95 % interval", "mean", "standard deviation",
+    "variant", "runs (valid of planned)", "median", "interval of the median", "mean", "standard deviation",
     "MAD", "min", "max", "confidence", "peak memory, MB", "CPU s", "rows verified",
 ]  # fmt: skip
 COMPARISON_HEADER = [

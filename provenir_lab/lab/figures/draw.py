@@ -236,7 +236,7 @@ def stages(found: data.Stages) -> Picture:
         axes.grid(axis="x")
         _legend(axes, below=True)
 
-    return _picture("stages", found, 1.7 + 0.42 * len(found.bars), draw)
+    return _picture("stages", found, 1.2 + 0.42 * len(found.bars), draw)
 
 
 def slices(found: data.Slices) -> Picture:
@@ -335,17 +335,13 @@ def _ratios(axis: Any, low: float, high: float) -> None:
 
 def _legend(axes: Axes, *, below: bool = False) -> None:
     handles, labels = axes.get_legend_handles_labels()
-    if below:
-        axes.legend(
-            handles, labels, loc="upper left", bbox_to_anchor=(-0.02, -0.42), ncols=4, columnspacing=1.2
+    figure = axes.get_figure()
+    if below and figure is not None:
+        figure.legend(
+            handles, labels, loc="upper left", bbox_to_anchor=(0.0, 0.0), ncols=4, columnspacing=1.2
         )
     else:
+        anchor = (-0.02, 1.0)
         axes.legend(
-            handles,
-            labels,
-            loc="lower left",
-            bbox_to_anchor=(-0.02, 1.0),
-            ncols=3,
-            columnspacing=1.2,
-            borderpad=0,
+            handles, labels, loc="lower left", bbox_to_anchor=anchor, ncols=3, columnspacing=1.2, borderpad=0
         )

@@ -1,0 +1,211 @@
+"""Running a phase's notebook with papermill into the folder of its result, and its page.
+
+Templates stay as they are: what was executed lies beside the report, as `notebook.ipynb` and as
+`notebook.html`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+from provenir_lab import errors
+from provenir_lab.errors import LabError, UsageError
+from provenir_lab.lab.conduct import BASELINE_NAME, utc_now
+from provenir_lab.lab.experiment import load_experiment
+from provenir_lab.lab.notebook_page import render_notebook
+from provenir_lab.lab.record import Folder, Result, load_result, new_folder
+from provenir_lab.progress import Progress, Step, silent
+from provenir_lab.settings import DATABASE_VARIABLE, Database, Settings, find_database
+
+BASELINE_NOTEBOOK = "notebooks/01-baseline.ipynb"
+
+
+def run_baseline_notebook(
+    database: Database,
+    *,
+    contract: str | Path | None = None,
+    runs: int = 10,
+    documents: int | Literal["auto"] = "auto",
+    profile: str = "compact",
+    seed: int = 1,
+    min_seconds: float = 2.0,
+    settings: Settings | None = None,
+    results: str | Path = "results",
+    folder: str | Path | None = None,
+    progress: Progress = silent,
+) -> Result:
+    """`session.run_baseline` through the baseline notebook. Raises as that does."""
+    parameters = {
+        "runs": runs,
+        "documents": 0 if documents == "auto" else documents,
+        "profile": profile,
+        "seed": seed,
+        "min_seconds": float(min_seconds),
+    }
+    kept = _folder(folder, results, BASELINE_NAME)
+    parameters |= _common(database, contract, settings)
+    return _run(BASELINE_NOTEBOOK, parameters, kept, database, _Watch("Baseline", progress))
+
+
+def run_experiment_notebook(
+    database: Database,
+    experiment: str | Path,
+    *,
+    contract: str | Path | None = None,
+    runs: int | None = None,
+    documents: int | Literal["auto"] | None = None,
+    quick: bool = False,
+    settings: Settings | None = None,
+    results: str | Path = "results",
+    folder: str | Path | None = None,
+    progress: Progress = silent,
+) -> Result:
+    """`session.run_experiment` through the experiment's notebook. Raises as that does."""
+    file = find_file(experiment)
+    plan = load_experiment(file)
+    if plan.notebook is None:
+        raise UsageError(f"{file}: names no notebook; add notebook: notebooks/….ipynb")
+    parameters = {
+        "experiment": str(file),
+        "quick": quick,
+        "runs": runs or 0,
+        "documents": documents if isinstance(documents, int) else 0,
+    }
+    kept = _folder(folder, results, plan.name)
+    parameters |= _common(database, contract, settings)
+    return _run(plan.notebook, parameters, kept, database, _Watch(plan.title, progress))
+
+
+def find_file(path: str | Path) -> Path:
+    """A notebook or experiment file: as named, or so named from a folder above, or from the project's root.
+
+    Raises UsageError if there is none.
+    """
+    wanted = Path(path)
+    here = Path.cwd()
+    project = Path(__file__).resolve().parents[2]
+    for folder in (here, *here.parents, project):
+        if (folder / wanted).is_file():
+            return (folder / wanted).resolve()
+    raise UsageError(
+        f"there is no {path}, here or above: run inside a clone of the project, or name the path"
+    )
+
+
+def _folder(folder: str | Path | None, results: str | Path, name: str) -> Folder:
+    return Folder(Path(folder)) if folder else new_folder(results, name, utc_now(), secrets.token_hex(3))
+
+
+def _common(database: Database, contract: str | Path | None, settings: Settings | None) -> dict[str, Any]:
+    """Parameters of every notebook. Never a URL: it may hold a password, and parameters are stored."""
+    return {
+        "database": database.name if _is_profile(database) else "",
+        "database_schema": database.schema or "",
+        "contract": str(Path(contract).resolve()) if contract else "",
+        "settings": settings.model_dump(exclude_defaults=True) if settings else {},
+    }
+
+
+def _is_profile(database: Database) -> bool:
+    try:
+        return find_database(database.name).url == database.url
+    except UsageError:
+        return False
+
+
+def _run(
+    notebook: str, parameters: Mapping[str, Any], kept: Folder, database: Database, watch: _Watch
+) -> Result:
+    import papermill
+    from papermill.exceptions import PapermillExecutionError
+
+    source = find_file(notebook)
+    output = kept.path / "notebook.ipynb"
+    url = {} if parameters["database"] else {DATABASE_VARIABLE: database.url}
+    with _environment(url), watch.watching(kept):
+        try:
+            papermill.execute_notebook(
+                str(source),
+                str(output),
+                parameters={**parameters, "folder": str(kept.path.resolve())},
+                progress_bar=False,
+                log_output=False,
+                extra_arguments=["--log-level=ERROR"],  # a kernel warns of its own transport
+            )
+        except PapermillExecutionError as error:
+            kept.write("notebook.html", render_notebook(output))
+            raise _translated(source.name, error) from None
+        except OSError as error:
+            raise LabError(
+                f"cannot write {output}: {error.strerror or error}; finished runs are kept"
+            ) from None
+    kept.write("notebook.html", render_notebook(output))
+    return load_result(kept.path)
+
+
+def _translated(name: str, error: Any) -> LabError:
+    """The error of a cell, as the class that was raised there if it is one of ours."""
+    message = " ".join(re.sub(r"\x1b\[[0-9;]*m", "", str(error.evalue)).split())
+    kind = getattr(errors, error.ename, None)
+    if kind in (UsageError, errors.GuardError):
+        return UsageError(f"{name}, cell {error.exec_count}: {message}")
+    if isinstance(kind, type) and issubclass(kind, LabError):
+        return LabError(f"{name}, cell {error.exec_count}: {message}")
+    first = str(error.source).strip().splitlines()[0]
+    return LabError(f"{name}, cell {error.exec_count} ({first}): {error.ename}: {message}")
+
+
+@contextmanager
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    """`values` in the environment that a kernel inherits; the kernel is this process's child."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+class _Watch:
+    """Tells the progress of a kernel by the runs that appear on disk."""
+
+    def __init__(self, activity: str, progress: Progress, every: float = 0.5) -> None:
+        self._activity = activity
+        self._progress = progress
+        self._every = every
+
+    @contextmanager
+    def watching(self, folder: Folder) -> Iterator[None]:
+        if self._progress is silent:
+            yield
+            return
+        ended = threading.Event()
+        thread = threading.Thread(target=self._look, args=(folder.path / "runs.csv", ended.wait), daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
+
+    def _look(self, path: Path, wait: Callable[[float], bool]) -> None:
+        seen = -1
+        while True:
+            over = wait(self._every)
+            done = max(0, path.read_bytes().count(b"\n") - 1) if path.is_file() else 0
+            if done != seen:
+                self._progress(Step(self._activity, done, done if over else None, "runs"))
+                seen = done
+            if over:
+                return

@@ -1,0 +1,143 @@
+"""Parameters of notebooks, validated strictly in one call.
+
+papermill only warns of an unknown parameter and converts no types, so the first code cell of every notebook
+hands its names to `check`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from provenir_lab.display import html_table
+from provenir_lab.errors import UsageError
+from provenir_lab.lab.experiment import first_problem
+from provenir_lab.lab.place import ensure_lab, open_place
+from provenir_lab.lab.record import Result
+from provenir_lab.progress import shown_progress
+from provenir_lab.settings import Database, Settings, build_settings, find_database, suggestion
+
+_PLAIN = (str, int, float, list, dict, tuple, type(None))
+_NOTEBOOK_NAMES = ("In", "Out")
+
+
+class Parameters(BaseModel):
+    """What every notebook can be told."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    database: str = ""
+    """A profile of `provenir_lab.toml`, or a URL without a password; empty: the environment variable
+    PROVENIR_LAB_DATABASE, else `sqlite:///lab.db`."""
+    database_schema: str = ""
+    """Schema of the lab's tables; empty: the profile's, else the contract's."""
+    contract: str = ""
+    """A contract file; empty: the shipped credit-card contract."""
+    settings: dict[str, Any] = {}
+    """Settings to start from, where they differ from the defaults."""
+    results: str = "results"
+    """Folder under which a new folder for the result is made."""
+    folder: str = ""
+    """An existing folder for the result instead; an interrupted experiment there goes on."""
+
+    def _repr_html_(self) -> str:
+        return html_table("Parameters", [(name, repr(value)) for name, value in self])
+
+    def place(self) -> Database:
+        """The database, which is made a lab if it is a SQLite file that does not exist yet."""
+        found = find_database(self.database or None)
+        database = Database(found.name, found.url, self.database_schema or found.schema)
+        ensure_lab(open_place(database, self.contract or None))
+        return database
+
+    def common(self) -> dict[str, Any]:
+        """The arguments that `run_baseline` and `run_experiment` share."""
+        return {
+            "contract": self.contract or None,
+            "settings": build_settings(self.settings, Settings()),
+            "results": self.results,
+            "folder": self.folder or None,
+        }
+
+
+class BaselineParameters(Parameters):
+    """Of `01-baseline`."""
+
+    runs: int = Field(default=10, ge=1, le=1000)
+    documents: int = Field(default=0, ge=0)
+    """0: as many as make a run last `min_seconds`."""
+    profile: Literal["compact", "realistic", "heavy", "stored"] = "compact"
+    seed: int = 1
+    min_seconds: float = Field(default=2.0, gt=0, le=3600)
+
+    def run(self) -> Result:
+        """Runs the baseline, with its progress shown in the notebook."""
+        from provenir_lab.lab.session import run_baseline
+
+        database = self.place()
+        with shown_progress() as progress:
+            return run_baseline(
+                database,
+                runs=self.runs,
+                documents=self.documents or "auto",
+                profile=self.profile,
+                seed=self.seed,
+                min_seconds=self.min_seconds,
+                progress=progress,
+                **self.common(),
+            )
+
+
+class ExperimentParameters(Parameters):
+    """Of the notebooks that run an experiment file."""
+
+    experiment: str
+    """Path of the experiment file, from here or from the root of the project."""
+    quick: bool = True
+    """The quick form: fewer candidates, six pairs, one-second runs; its verdict is indicative."""
+    runs: int = Field(default=0, ge=0, le=1000)
+    """Pairs; 0: as many as the experiment file says."""
+    documents: int = Field(default=0, ge=0)
+    """0: as the experiment file says."""
+
+    def run(self) -> Result:
+        """Runs the experiment, with its progress shown in the notebook."""
+        from provenir_lab.lab.notebooks import find_file
+        from provenir_lab.lab.session import run_experiment
+
+        database = self.place()
+        with shown_progress() as progress:
+            return run_experiment(
+                database,
+                find_file(self.experiment),
+                quick=self.quick,
+                runs=self.runs or None,
+                documents=self.documents or None,
+                progress=progress,
+                **self.common(),
+            )
+
+
+Model = TypeVar("Model", bound=Parameters)
+
+
+def check(model: type[Model], names: Mapping[str, Any]) -> Model:
+    """The parameters among a notebook's `globals()`, called before anything else is defined there.
+
+    Raises UsageError for a name that is no parameter (with the nearest one), a wrong type or a wrong value.
+    """
+    values = {
+        name: value
+        for name, value in names.items()
+        if not name.startswith("_") and name not in _NOTEBOOK_NAMES and isinstance(value, _PLAIN)
+    }
+    for name in values:
+        if name not in model.model_fields:
+            hint = suggestion(name, model.model_fields, "parameters")
+            raise UsageError(f"this notebook has no parameter {name}: {hint}")
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise UsageError(f"parameter {first_problem(error)}") from None
