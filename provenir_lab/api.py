@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import sqlalchemy as sa
 
 from provenir_lab.display import Facts
-from provenir_lab.errors import UsageError
+from provenir_lab.errors import DatabaseError, TransientError, UsageError
 from provenir_lab.mapping.contract import Contract
 from provenir_lab.mapping.derived import enum_rows
 from provenir_lab.mapping.loading import load_contract
@@ -287,8 +287,14 @@ class Lab:
     @contextmanager
     def _ready_engine(self) -> Iterator[sa.Engine]:
         """An engine of a database that holds the lab's tables, or a user's own with the same names."""
+        place = masked(self.database.url)
         with self._engine() as engine:
-            require_tables(engine, self.target, masked(self.database.url))
+            try:
+                require_tables(engine, self.target, place)
+            except TransientError as error:
+                raise DatabaseError(
+                    f"{place}: {error}; is the server running, and name, port and login right?"
+                ) from None
             yield engine
 
     @contextmanager

@@ -78,9 +78,11 @@ class Committer:
             self._write(documents)
         self._check(len(self._held))
 
-    def flush(self) -> None:
-        """Logs the failures that are still held."""
+    def flush(self) -> bool:
+        """Logs the failures that are still held; tells whether there were any."""
+        held = bool(self._held)
         self._write(())
+        return held
 
     def _write(self, documents: Sequence[Document]) -> None:
         """One transaction; if the database refuses it, halves, down to the documents at fault."""

@@ -92,7 +92,7 @@ def process(
             progress(Step("process", tally.documents, wanted, f"{failed} failed" if failed else ""))
 
         job = Job(url, contract, target, settings, session)
-        if spans:
+        if len(spans) > 1:
             tally = _run_many(job, spans, report)
         else:
             tally = _run_one(job, Span(first, last, request.limit), report)
@@ -125,13 +125,11 @@ def _run_many(job: Job, spans: list[Span], report: Callable[[Tally], None]) -> T
 
 
 def _parts(documents: int, settings: Settings) -> int:
-    """Into how many spans `documents` are cut; 1: no other process is needed."""
-    if settings.workers == 1:
+    """Into how many spans `documents` are cut: as many for each worker, so that all end together."""
+    workers, batch = settings.workers, settings.batch_size
+    if workers == 1:
         return 1
-    size = min(
-        ceil(documents / (settings.workers * SPANS_PER_WORKER)), settings.batch_size * BATCHES_PER_SPAN
-    )
-    # whole batches, and room for a worker to see that everything fails, unless workers were idle then
-    size = max(size, min(settings.batch_size, ceil(documents / (2 * settings.workers))))
-    size = max(size, min(settings.stop_after_failures, ceil(documents / settings.workers)), 1)
-    return ceil(documents / size)
+    # a span holds at least a batch, and lets a worker see that everything fails
+    whole = documents // (workers * max(batch, settings.stop_after_failures))
+    long = ceil(documents / (workers * batch * BATCHES_PER_SPAN))
+    return workers * max(1, min(whole, SPANS_PER_WORKER), long)

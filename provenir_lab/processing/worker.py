@@ -89,7 +89,8 @@ class Worker:
     ) -> Tally:
         """Processes the pending documents of `span`. Safe to repeat: what is logged is not pending any more.
 
-        `on_batch` is called after every commit; when `stopping` answers True, the batch at hand is the last.
+        `on_batch` is called after every commit. Once `stopping` answers True no further batch is begun, and
+        failures that are not logged yet stay pending.
         """
         job = self._job
         tally = Tally(begun=time.perf_counter())
@@ -102,6 +103,8 @@ class Worker:
             tally,
         )
         for page, seconds in self._pages(span):
+            if stopping():
+                break
             batch = self._mapped(page, seconds)
             committer.commit(batch.documents, batch.failures)
             tally.add_seconds(batch.seconds)
@@ -109,9 +112,9 @@ class Worker:
             memory = self._process.memory_info().rss / 1e6
             tally.peak_memory[os.getpid()] = max(memory, tally.peak_memory.get(os.getpid(), 0.0))
             on_batch(tally)
-            if stopping():
-                break
-        committer.flush()
+        else:
+            if committer.flush():
+                on_batch(tally)
         tally.cpu_seconds = time.process_time() - cpu
         return tally
 

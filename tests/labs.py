@@ -1,0 +1,86 @@
+"""Labs with documents, for tests of the whole way from documents to tables."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from contextlib import closing
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from provenir_lab.api import Lab
+from provenir_lab.mapping.plan import compile_mapper
+from provenir_lab.mock import MockDocument, generate
+from provenir_lab.progress import silent
+from provenir_lab.settings import Settings
+from provenir_lab.storage.database import open_engine, reading, writing
+from provenir_lab.storage.digest import TableDigest, digest_tables
+from provenir_lab.storage.log import failures
+from provenir_lab.storage.source import store_documents
+
+SAMPLES = Path(__file__).parent / "data" / "samples"
+FIRST_ID = 100_001
+
+
+@cache
+def documents(count: int = 300, profile: str = "compact") -> tuple[MockDocument, ...]:
+    """The same mock documents for every test; no contact is shared."""
+    return tuple(generate(count, seed=7, profile=profile, start_app_id=FIRST_ID))
+
+
+def new_lab(url: str, made: Iterable[MockDocument] = (), schema: str | None = None, **settings: Any) -> Lab:
+    """A lab in an empty place, with documents."""
+    lab = Lab(url, schema=schema, settings=Settings.model_validate(settings), progress=silent)
+    lab.init()
+    found = list(made)
+    put(lab, [(d.app_id, d.text) for d in found], {d.campaign_num for d in found})
+    return lab
+
+
+def put(lab: Lab, texts: Iterable[tuple[int, str | None]], campaigns: Iterable[str] = ()) -> None:
+    """Adds documents to a lab as they are."""
+    engine = open_engine(lab.database.url, Settings())
+    with writing(engine) as connection:
+        store_documents(connection, lab.target, texts, campaigns)
+    engine.dispose()
+
+
+def digests(lab: Lab) -> dict[str, TableDigest]:
+    """Digests of all tables and of the log's outcomes."""
+    engine = open_engine(lab.database.url, Settings())
+    columns = compile_mapper(lab.contract, lab.target.tables).columns
+    found = digest_tables(engine, lab.target, columns)
+    engine.dispose()
+    return found
+
+
+def counts(lab: Lab) -> dict[str, int]:
+    """Rows of every table and of the log."""
+    return {table: found.rows for table, found in digests(lab).items()}
+
+
+def failed(lab: Lab) -> dict[int, tuple[str, str]]:
+    """app_id -> category and reason of the failed documents."""
+    engine = open_engine(lab.database.url, Settings())
+    found = {app_id: (category, reason) for app_id, category, reason in failures(engine, lab.target)}
+    engine.dispose()
+    return found
+
+
+def rows(lab: Lab, query: str) -> list[tuple[Any, ...]]:
+    """Rows of a query against a SQLite lab."""
+    engine = open_engine(lab.database.url, Settings())
+    with reading(engine) as connection:
+        found = [tuple(row) for row in connection.execute(sa.text(query))]
+    engine.dispose()
+    return found
+
+
+def execute(lab: Lab, statement: str, **values: object) -> None:
+    """Changes a SQLite lab behind the processor's back, foreign keys unwatched."""
+    with closing(sqlite3.connect(lab.database.url.removeprefix("sqlite:///"))) as connection:
+        connection.execute(statement, values)
+        connection.commit()

@@ -1,0 +1,315 @@
+"""From documents to tables: whatever the settings, the same rows, and one outcome for each document."""
+
+from __future__ import annotations
+
+import random
+import re
+from datetime import datetime
+
+import pytest
+from labs import FIRST_ID, SAMPLES, counts, digests, documents, execute, failed, new_lab, put, rows
+from places import Place
+
+from provenir_lab.errors import LabError, UsageError
+from provenir_lab.mapping.document import decode
+from provenir_lab.mapping.loading import load_contract
+from provenir_lab.mock import FAULTS, generate, spoil
+from provenir_lab.processing.processor import session_id
+from provenir_lab.progress import Step
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
+    """The tables after 300 documents, one worker, default settings."""
+    path = tmp_path_factory.mktemp("expected") / "lab.db"
+    lab = new_lab(f"sqlite:///{path}", documents())
+    outcome = lab.process()
+    assert (outcome.documents, outcome.succeeded, outcome.failed) == (300, 300, {})
+    return dict(digests(lab))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"batch_size": 1},
+        {"batch_size": 7},
+        {"batch_size": 1000},
+        {"parse_mode": "full"},
+        {"workers": 2},
+        {"workers": 3, "batch_size": 20, "parse_mode": "full"},
+    ],
+    ids=str,
+)
+def test_tables_do_not_depend_on_settings(
+    sqlite_url: str, expected: dict[str, object], settings: dict[str, object]
+) -> None:
+    lab = new_lab(sqlite_url, documents(), **settings)
+    outcome = lab.process()
+    assert (outcome.succeeded, outcome.failed, outcome.skipped) == (300, {}, 0)
+    assert digests(lab) == expected
+    found = counts(lab)
+    assert found.pop("processing_log") == 300
+    assert outcome.rows == found
+
+
+def test_every_database_gives_the_same_tables(place: Place, expected: dict[str, object]) -> None:
+    lab = new_lab(place.url, documents(), place.schema)
+    assert lab.process(workers=2).succeeded == 300
+    assert digests(lab) == expected
+    assert lab.verify(None).equal
+
+
+def test_cleaning_empties_every_table_and_a_second_run_gives_the_same(
+    sqlite_url: str, expected: dict[str, object]
+) -> None:
+    lab = new_lab(sqlite_url, documents())
+    lab.process()
+    lab.clean()
+    assert set(counts(lab).values()) == {0}
+    assert lab.status().pending == 300
+    lab.process(batch_size=40)
+    assert digests(lab) == expected
+
+
+def test_running_again_finds_nothing_to_do(sqlite_url: str) -> None:
+    lab = new_lab(sqlite_url, documents(20))
+    lab.process()
+    before = digests(lab)
+    outcome = lab.process(workers=2)
+    assert (outcome.documents, outcome.seconds, outcome.rec_per_min, outcome.slices) == (0, 0, 0, ())
+    assert digests(lab) == before
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_limit_takes_the_first_pending_documents(sqlite_url: str, workers: int) -> None:
+    lab = new_lab(sqlite_url, documents(60))
+    assert lab.process(limit=25, workers=workers, batch_size=10).documents == 25
+    assert rows(lab, "SELECT max(app_id) FROM app_base") == [(FIRST_ID + 24,)]
+    assert lab.process(limit=1000, workers=workers).documents == 35
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_range_includes_both_ends_and_is_logged(sqlite_url: str, workers: int) -> None:
+    lab = new_lab(sqlite_url, documents(60))
+    first, last = FIRST_ID + 10, FIRST_ID + 29
+    assert lab.process(app_id_start=first, app_id_end=last, workers=workers).documents == 20
+    log = "SELECT min(app_id), max(app_id), min(app_id_start), max(app_id_end) FROM processing_log"
+    assert rows(lab, log) == [(first, last, first, last)]
+    lab.process()
+    assert rows(lab, "SELECT count(*) FROM processing_log WHERE app_id_start IS NULL") == [(40,)]
+
+
+@pytest.mark.parametrize(
+    ("request_", "message"),
+    [
+        ({"limit": 0}, "limit 0"),
+        ({"app_id_start": 5}, "both ends"),
+        ({"app_id_end": 5}, "both ends"),
+        ({"app_id_start": 0, "app_id_end": 5}, "range 0 to 5"),
+        ({"app_id_start": 6, "app_id_end": 5}, "range 6 to 5"),
+        ({"app_id_start": 1, "app_id_end": 5, "limit": 3}, "not both"),
+        ({"batch_sise": 3}, "did you mean batch_size"),
+        ({"batch_size": 0}, "batch_size=0"),
+    ],
+)
+def test_requests_that_make_no_sense(sqlite_url: str, request_: dict[str, int], message: str) -> None:
+    lab = new_lab(sqlite_url, documents(5))
+    with pytest.raises(UsageError, match=message):
+        lab.process(**request_)
+    assert lab.status().pending == 5
+
+
+# ---- documents that fail
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_faulty_documents_fail_with_their_category_and_their_neighbours_are_written(
+    sqlite_url: str, workers: int
+) -> None:
+    good = documents(4 * len(FAULTS))
+    made = {d.app_id: spoil(d, fault) for d, fault in zip(good[::4], FAULTS, strict=True)}
+    lab = new_lab(sqlite_url, [made.get(d.app_id, d) for d in good], batch_size=16)
+    outcome = lab.process(workers=workers)
+    found = failed(lab)
+    assert {i: category for i, (category, _) in found.items()} == {i: d.fault for i, d in made.items()}
+    assert outcome.succeeded == len(good) - len(FAULTS)
+    assert sum(outcome.failed.values()) == len(FAULTS)
+    written = {i for (i,) in rows(lab, "SELECT app_id FROM app_base")}
+    assert written == {d.app_id for d in good} - made.keys()
+
+
+def test_no_reason_holds_a_value_of_its_document(sqlite_url: str) -> None:
+    made = [spoil(d, fault) for d, fault in zip(documents(len(FAULTS)), FAULTS, strict=True)]
+    lab = new_lab(sqlite_url, made, stop_after_failures=0)
+    lab.process()
+    texts = {d.app_id: d.text for d in made}
+    for app_id, (_, reason) in failed(lab).items():
+        values = {v.strip() for v in re.findall(r'="([^"]*)"', texts[app_id])}
+        telling = {v for v in values if len(v) >= 5 and not v.isalpha()}
+        assert not [v for v in telling if v in reason]
+
+
+def test_a_byte_order_mark_and_a_wrong_encoding_declaration_are_no_faults(sqlite_url: str) -> None:
+    first, second = documents(2)
+    lab = new_lab(sqlite_url)
+    declared = second.text[second.text.index("<Provenir") :]
+    texts: list[tuple[int, str | None]] = [(first.app_id, "\ufeff" + first.text)]
+    texts += [(second.app_id, '<?xml version="1.0" encoding="utf-16"?>' + declared)]
+    put(lab, texts, {first.campaign_num, second.campaign_num})
+    assert lab.process().succeeded == 2
+
+
+def test_empty_blank_and_wrong_line_documents(sqlite_url: str) -> None:
+    good = documents(3)
+    lab = new_lab(sqlite_url, good)
+    wrong_line = decode((SAMPLES / "wrong-product.xml").read_bytes())
+    own_id = int(re.search(r'<Request[^>]*? ID="(\d+)"', wrong_line)[1])  # type: ignore[index]
+    put(lab, [(1, ""), (2, "  \n "), (own_id, wrong_line)])
+    outcome = lab.process()
+    assert outcome.succeeded == 3
+    assert {i: c for i, (c, _) in failed(lab).items()} == {
+        1: "malformed_xml",
+        2: "malformed_xml",
+        own_id: "wrong_product_line",
+    }
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 100])
+def test_what_only_the_database_refuses_stands_alone(sqlite_url: str, batch_size: int) -> None:
+    made = documents(40)
+    rare = next(d for d in made if [e.campaign_num for e in made].count(d.campaign_num) == 1)
+    lab = new_lab(sqlite_url)
+    put(lab, [(d.app_id, d.text) for d in made], {d.campaign_num for d in made} - {rare.campaign_num})
+    outcome = lab.process(batch_size=batch_size)
+    assert outcome.failed == {"constraint_violation": 1}
+    ((app_id, (category, reason)),) = failed(lab).items()
+    assert (app_id, category) == (rare.app_id, "constraint_violation")
+    assert rare.campaign_num not in reason
+    assert outcome.succeeded == 39
+    assert rows(lab, f"SELECT count(*) FROM app_contact_base WHERE app_id = {rare.app_id}") == [(0,)]
+
+
+def test_an_application_loaded_by_hand_is_left_untouched(sqlite_url: str) -> None:
+    made = documents(10)
+    lab = new_lab(sqlite_url, made)
+    lab.process(limit=1)
+    before = rows(lab, f"SELECT * FROM app_base WHERE app_id = {made[0].app_id}")
+    execute(lab, "DELETE FROM processing_log")
+    outcome = lab.process()
+    assert outcome.failed == {"constraint_violation": 1}
+    assert outcome.succeeded == 9
+    assert rows(lab, f"SELECT * FROM app_base WHERE app_id = {made[0].app_id}") == before
+
+
+def test_contacts_of_another_application_are_left_out_the_same_way_each_time(sqlite_url: str) -> None:
+    made = list(generate(200, seed=3, profile="compact", duplicate_contacts=0.3))
+    lab = new_lab(sqlite_url, made)
+    outcome = lab.process(batch_size=9)
+    assert outcome.succeeded == 200
+    assert outcome.duplicate_contacts == sum(d.duplicate_of is not None for d in made) > 20
+    reasons = "SELECT count(*) FROM processing_log WHERE failure_reason LIKE 'duplicate_contact: %'"
+    assert rows(lab, reasons) == [(outcome.duplicate_contacts,)]
+    first = digests(lab)
+    lab.clean()
+    lab.process(batch_size=200)
+    assert digests(lab) == first
+
+
+# ---- everything fails
+
+
+def test_when_everything_fails_the_run_stops_and_nothing_is_logged(sqlite_url: str) -> None:
+    made = [spoil(d, next(iter(FAULTS))) for d in documents(300)]
+    for workers in (1, 2):
+        lab = new_lab(sqlite_url.replace("lab.db", f"{workers}.db"), made, workers=workers)
+        with pytest.raises(LabError, match="stop_after_failures") as stopped:
+            lab.process(batch_size=30)
+        assert "malformed_xml: 1" in str(stopped.value)
+        assert lab.status().pending == 300
+
+
+def test_when_the_database_refuses_everything_the_run_stops_early(sqlite_url: str) -> None:
+    lab = new_lab(sqlite_url, documents(300))
+    execute(lab, "DELETE FROM app_campaign_cc")
+    execute(lab, "DELETE FROM app_enums")
+    with pytest.raises(LabError, match="constraint_violation: 20"):
+        lab.process(stop_after_failures=20, batch_size=300)
+    assert lab.status().pending == 300
+
+
+def test_a_few_failures_are_logged_even_if_nothing_succeeds(sqlite_url: str) -> None:
+    made = [spoil(d, next(iter(FAULTS))) for d in documents(9)]
+    lab = new_lab(sqlite_url, made, stop_after_failures=10)
+    assert lab.process().failed == {"malformed_xml": 9}
+    assert lab.status().pending == 0
+
+
+def test_the_limit_of_failures_can_be_switched_off(sqlite_url: str) -> None:
+    made = [spoil(d, next(iter(FAULTS))) for d in documents(150)]
+    lab = new_lab(sqlite_url, made, stop_after_failures=0)
+    assert lab.process(batch_size=10).failed == {"malformed_xml": 150}
+
+
+def test_a_success_in_between_starts_the_count_again(sqlite_url: str) -> None:
+    fault = next(iter(FAULTS))
+    made = [spoil(d, fault) if position % 10 else d for position, d in enumerate(documents(100))]
+    lab = new_lab(sqlite_url, made, stop_after_failures=12)
+    outcome = lab.process(batch_size=10)
+    assert (outcome.succeeded, outcome.failed) == (10, {"malformed_xml": 90})
+
+
+def test_failed_documents_can_be_taken_again(sqlite_url: str) -> None:
+    made = documents(30)
+    spoilt = {d.app_id: spoil(d, f) for d, f in zip(made, ("unclosed", "without_id"), strict=False)}
+    lab = new_lab(sqlite_url, [spoilt.get(d.app_id, d) for d in made])
+    lab.process()
+    assert {c for c, _ in failed(lab).values()} == {"malformed_xml", "missing_app_id"}
+    for d in made[:2]:
+        execute(
+            lab, "UPDATE app_xml SET app_xml = :text WHERE app_id = :app_id", text=d.text, app_id=d.app_id
+        )
+    assert lab.process().documents == 0
+    assert lab.process(retry_failed="missing_app_id").succeeded == 1
+    assert {c for c, _ in failed(lab).values()} == {"malformed_xml"}
+    assert lab.process(retry_failed=True).succeeded == 1
+    assert lab.status().succeeded == 30
+
+
+# ---- what a run tells
+
+
+def test_the_outcome_accounts_for_the_run(sqlite_url: str) -> None:
+    lab = new_lab(sqlite_url, documents(200))
+    outcome = lab.process(batch_size=20)
+    assert sum(s.documents for s in outcome.slices) == 200
+    assert len(outcome.slices) == 10
+    assert sum(s.seconds for s in outcome.slices) == pytest.approx(outcome.seconds)
+    assert outcome.rec_per_min == pytest.approx(200 / outcome.seconds * 60)
+    busy = sum(outcome.stages.values())
+    assert 0 < busy <= outcome.seconds * 1.05
+    assert min(outcome.stages[s] for s in ("fetch", "parse", "map", "write", "commit")) > 0
+    assert outcome.peak_memory_mb > 10
+    assert outcome.cpu_seconds > 0
+    assert outcome.settings.batch_size == 20
+    plain = outcome.to_dict()
+    assert plain["rec_per_min"] == outcome.rec_per_min
+    assert plain["settings"]["batch_size"] == 20
+    assert outcome.session_id in outcome._repr_html_()
+
+
+def test_progress_counts_up_to_all_documents(sqlite_url: str) -> None:
+    for workers in (1, 2):
+        lab = new_lab(sqlite_url.replace("lab.db", f"{workers}.db"), documents(100), workers=workers)
+        seen: list[Step] = []
+        lab._progress = seen.append
+        lab.process(batch_size=10, stop_after_failures=10)
+        assert [s.done for s in seen] == sorted(s.done for s in seen)
+        assert (seen[-1].done, seen[-1].total) == (100, 100)
+        assert len(seen) > 3
+
+
+def test_session_ids_carry_time_contract_and_chance() -> None:
+    contract = load_contract()
+    made = session_id(contract, datetime(2026, 1, 2, 3, 4, 5), random.Random(1))
+    assert re.fullmatch(rf"20260102_030405-{contract.fingerprint}-[0-9a-f]{{4}}", made)
+    assert len(made) <= 50
