@@ -35,6 +35,7 @@ class Row:
     """`contact`, `address`, `employment` or `application`."""
     names: dict[str, str] | None = None
     contact: Contact | None = None
+    """Of a contact row."""
     element: Node | None = None
     """The element of a contact, an address or an employment."""
 
@@ -107,7 +108,7 @@ class Fields:
     def row_of_child(self, kind: str, contact: Contact, element: Node) -> Row:
         key = self.contract.contact_id_attribute
         names = {**element.attributes, key: contact.element.attributes[key]}
-        return Row(kind, names, contact, element)
+        return Row(kind, names, None, element)
 
     def row_of_application(self, table: str) -> Row:
         calculated = any(field.has("calculated_field") for field in self.contract.fields_of(table))
@@ -123,18 +124,19 @@ class Fields:
             return self.document.flat.get(field.path, {}).get(field.attribute)
         if row.kind in ("address", "employment") and row.element is not None:
             return expressions.find(field.attribute, row.element.attributes)
-        if row.names is not None and self._names_a_contact(field.path):
-            return self._from_contact_path(field, row.names)
+        if row.names is not None:
+            level = self._contact_level(field.path, row.kind)
+            if level is not None:
+                below = field.path[level + 1 :]  # a contact's dictionary holds nothing by these names
+                return None if below else expressions.find(field.attribute, row.names)
         return self.from_flat_map(field)
 
-    def _names_a_contact(self, path: Path) -> bool:
-        return any("contact" in segment for segment in path) or self.contacts.contact_rule.element in path
-
-    def _from_contact_path(self, field: Field, names: dict[str, str]) -> str | None:
-        """2.3 step 5: the first segment that names a contact is the row itself; below it there is nothing."""
-        own = self.contacts.contact_rule.element
-        first = next(i for i, segment in enumerate(field.path) if "contact" in segment or segment == own)
-        return expressions.find(field.attribute, names) if first == len(field.path) - 1 else None
+    def _contact_level(self, path: Path, kind: str) -> int | None:
+        """2.3 step 5: the segment of a path that stands for the row's context itself."""
+        own = self.contacts.contact_rule.path
+        if kind == "contact" and path[: len(own)] == own:
+            return len(own) - 1
+        return next((level for level, segment in enumerate(path) if "contact" in segment), None)
 
     def from_flat_map(self, field: Field) -> str | None:
         """2.3 step 6."""
@@ -203,7 +205,7 @@ class Fields:
         if step.name in CHOSEN_CONTACT:
             return self.chosen_contact(field)
         if step.name == "curr_address_only":
-            return value if row.contact is None else self._current_address(field, row.contact)
+            return self._current_address(field, row.contact) if row.contact else value
         if step.name == "calculated_field":
             return self.calculated(field, row.names or {})
         if step.name == "enum":

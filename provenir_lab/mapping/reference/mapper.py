@@ -79,8 +79,9 @@ class ReferenceMapper:
         if is_blank(value):
             value = None
         demanded = column is not None and not column.nullable
-        if value is None and demanded and source is not None and not source.has("warranty_field"):
-            value = values.default_of(source, fields.boolean_codes)
+        if value is None and demanded and source is not None:
+            if not source.has("warranty_field"):  # section 6: their defaults are not used
+                value = values.default_of(source, fields.boolean_codes)
             if value is None:
                 value = self._database_default(source, column, fields)
         if value is not None:

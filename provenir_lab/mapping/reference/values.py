@@ -157,7 +157,7 @@ def convert(value: object, field: Field, boolean_codes: Mapping[str, int]) -> Va
 def _numeric(value: object, field: Field) -> Value:
     if isinstance(value, datetime | date):
         return None
-    amount = value if isinstance(value, Decimal) else number(str(value))
+    amount = Decimal(value) if isinstance(value, Decimal | int) else number(str(value))
     if amount is None or field.data_type == "float":
         return amount
     if field.data_type in INTEGER_TYPES:
