@@ -308,7 +308,7 @@ def _compose(
 
 
 def _after_calculation(chain: Step, generic: Step, field: Field) -> Step:
-    """A result is of the column's type before the rest of the chain sees it; only a text keeps a blank one."""
+    """A result has the column's type before the rest of the chain sees it; only a text keeps a blank one."""
     text_column = field.data_type not in (*NUMBER_TYPES, *DATE_TYPES, *BIT_TYPES)
 
     def typed(value: Value) -> Value:

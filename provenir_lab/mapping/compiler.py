@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from provenir_lab.errors import Rejected
-from provenir_lab.mapping.attributes import element_finder
+from provenir_lab.mapping.attributes import node_finder
 from provenir_lab.mapping.chains import ColumnPlan
 from provenir_lab.mapping.contacts import ContactPlan, child_filter
 from provenir_lab.mapping.context import ContextNames, bare_name_check, has_other
@@ -89,9 +89,9 @@ class RowsCompiler:
             else:
                 RowTypes(self, table, kind).add()
         names = self._name_lines()
-        head = ["    out = {}", "    seen = {}", "    ancestors, root, data = document"]
+        head = ["    out = {}", "    ancestors, root, data = document"]
         for path, (variable, bundle) in self._flat.items():
-            find = body.bind("find", element_finder(self.contract.reading_root, path))
+            find = body.bind("find", node_finder(self.contract.reading_root, path))
             head.append(f"    {variable} = {find}(ancestors, root)")
             head += bundle.lines()
         body.lines[:0] = [*head, *self.roles.lines(), *names]
@@ -139,7 +139,7 @@ class RowsCompiler:
         return self._flat[path][1].variable(attribute, ignore_case=ignore_case)
 
     def context_free(self, field: Field) -> str:
-        """Expression for a value that needs no row: of a role's choice, or of the last element at the path."""
+        """Expression for a value that needs no row: of a role's choice, or of the last node at the path."""
         role = self.roles.expression(field)
         return role if role is not None else self.flat(field.path, field.attribute)
 
@@ -277,7 +277,7 @@ class RowsCompiler:
 
     def _contact_table(self, table: str) -> None:
         fields = self.contract.fields_of(table)
-        own = Bundle(self.source, "contact.element", self._make_reader, depth=2)
+        own = Bundle(self.source, "contact.node", self._make_reader, depth=2)
         current = Bundle(self.source, "address", self._make_reader, depth=2)
 
         def value(field: Field) -> str:
@@ -310,7 +310,7 @@ class RowsCompiler:
         if rule is None:
             return
         fields = self.contract.fields_of(table)
-        own = Bundle(self.source, "element", self._make_reader, depth=4)
+        own = Bundle(self.source, "node", self._make_reader, depth=4)
 
         def value(field: Field) -> str:
             role = self.roles.expression(field)
@@ -339,17 +339,16 @@ class RowsCompiler:
         passes = self.source.bind("passes", child_filter(rule))
         self.source.add("rows = []", "for contact in contacts.valid:")
         self.source.add(f"if {has_children}(contact, root):", depth=2)
-        self.source.add(f"for element in contact.element.iterchildren({'{*}' + rule.element!r}):", depth=3)
-        self.source.add(f"if not {passes}(element): continue", depth=4)
+        self.source.add(f"for node in contact.node.named({rule.element!r}):", depth=3)
+        self.source.add(f"if not {passes}(node): continue", depth=4)
 
     def _element_scope(
         self, fields: tuple[Field, ...], value: Callable[[Field], str], own: Bundle, extra: dict[str, str]
     ) -> _Scope:
         """Names are the attributes of the row's own element, and `extra` ones."""
+        given = {key.lower(): expression for key, expression in extra.items()}
         used = sorted({name for f in fields for name in _names(f)})
-        entries = {n: own.variable(n, ignore_case=True) for n in used}
-        for name in used:
-            entries |= {name: given for key, given in extra.items() if key.lower() == name.lower()}
+        entries = {n: given.get(n.lower()) or own.variable(n, ignore_case=True) for n in used}
         get = "{" + ", ".join(f"{n!r}: {v}" for n, v in entries.items()) + "}.get"
         return _Scope(value, get, lambda field: own.variable(field.attribute, ignore_case=True))
 

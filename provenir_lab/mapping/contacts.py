@@ -5,14 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from lxml import etree
-
 from provenir_lab.errors import Rejected
 from provenir_lab.mapping.attributes import attribute_reader
 from provenir_lab.mapping.contract import Contract, FilterRule
-from provenir_lab.mapping.document import local_name
-
-Element = etree._Element
+from provenir_lab.mapping.nodes import Node, all_at, descendants
 
 BCARD = "app_prod_bcard"
 _IDENTITY = ("birth_date", "first_name", "last_name", "ssn")
@@ -23,7 +19,7 @@ _IDENTITY = ("birth_date", "first_name", "last_name", "ssn")
 class Contact:
     """One contact element with a role."""
 
-    element: Element
+    node: Node
     position: int
     """Place in document order."""
     role: str
@@ -31,7 +27,7 @@ class Contact:
     id_text: str
     """The id attribute, trimmed; "" if blank."""
     id: int = 0
-    addresses: list[Element] | None = None
+    addresses: list[Node] | None = None
     """For a role's choice: those that may give a value, once they were looked for."""
 
 
@@ -71,30 +67,32 @@ class ContactPlan:
         self.rule = contact
         self.roles = contact.type_values
         self.address_rule = address
-        self._tag = "{*}" + contact.element
+        self._tag = contact.element
         self._place = f"{contact.element}/@{contract.contact_id_attribute}"
         self._below = contact.path[len(contract.reading_root) :]
         others = [n for n, a in contact.required.items() if a is True and n != contract.contact_id_attribute]
         self._others = len(others)
         names = (contact.type_attribute, contract.contact_id_attribute, *_IDENTITY, *others)
         self._read = attribute_reader(names)
-        self._address_tag = "{*}" + address.element
+        self._address_tag = address.element
         self._address_type = attribute_reader((address.type_attribute,))
         self._preferred = address.type_values[0] if address.type_values else ""
         self._passes_address = child_filter(address)
 
-    def find(self, root: Element) -> Contacts:
+    def find(self, root: Node) -> Contacts:
         """The contacts inside the reading root.
 
         Raises Rejected `invalid_con_id` if one with a role has an id that is not 1 to 9 digits.
         """
         found: list[Contact] = []
         chosen: dict[int, Contact] = {}
-        for position, element in enumerate(root.iter(self._tag)):
-            role, id_text, *identity = self._read(element)
+        for position, node in enumerate(descendants(root)):
+            if node.tag != self._tag:
+                continue
+            role, id_text, *identity = self._read(node)
             if role is None:
                 continue
-            contact = Contact(element, position, role, (id_text or "").strip())
+            contact = Contact(node, position, role, (id_text or "").strip())
             found.append(contact)
             self._consider(contact, identity[: len(_IDENTITY)], chosen)
         return Contacts(self, list(chosen.values()), found)
@@ -112,21 +110,15 @@ class ContactPlan:
         if rival is None or self.roles.index(role) <= self.roles.index(rival.role.strip()):
             chosen[contact.id] = contact  # keeps the place of the id's first appearance
 
-    def has_children(self, contact: Contact, root: Element) -> bool:
+    def has_children(self, contact: Contact, root: Node) -> bool:
         """Whether a contact's addresses and employments count: it stands at the rule's path."""
-        element = contact.element
-        if self._others and any(not v or v.isspace() for v in self._read(element)[-self._others :]):
+        if self._others and any(not v or v.isspace() for v in self._read(contact.node)[-self._others :]):
             return False
-        for name in reversed(self._below[:-1]):
-            parent = element.getparent()
-            if parent is None or local_name(str(parent.tag)) != name:
-                return False
-            element = parent
-        return element.getparent() is root
+        return any(contact.node is found for found in all_at(root, self._below))
 
-    def own_address(self, contact: Contact) -> Element | None:
+    def own_address(self, contact: Contact) -> Node | None:
         """The last child address of exactly the preferred type."""
-        for address in contact.element.iterchildren(self._address_tag, reversed=True):
+        for address in reversed(contact.node.named(self._address_tag)):
             if self._address_type(address)[0] == self._preferred:
                 return address
         return None
@@ -138,7 +130,7 @@ class ContactPlan:
 
         def value(contact: Contact) -> str | None:
             if contact.addresses is None:
-                every = list(contact.element.iterdescendants(self._address_tag))
+                every = [n for n in descendants(contact.node) if n.tag == self._address_tag]
                 preferred = [a for a in every if self._address_type(a)[0] == self._preferred]
                 contact.addresses = preferred or every
             found: str | None = None
@@ -146,20 +138,21 @@ class ContactPlan:
                 found = read(address)[0]
                 if found:
                     return found
-            return found if contact.addresses else read(contact.element)[0]
+            return found if contact.addresses else read(contact.node)[0]
 
         return value
 
 
-def last_card(contact: Contact) -> Element | None:
+def last_card(contact: Contact) -> Node | None:
     """The contact's last card, at any depth."""
     card = None
-    for card in contact.element.iterdescendants("{*}" + BCARD):  # noqa: B007
-        pass
+    for node in descendants(contact.node):
+        if node.tag == BCARD:
+            card = node
     return card
 
 
-def child_filter(rule: FilterRule) -> Callable[[Element], bool]:
+def child_filter(rule: FilterRule) -> Callable[[Node], bool]:
     """Whether an address or employment counts: required attributes not empty, types among the allowed
     (compared in upper case)."""
     read = attribute_reader(tuple(rule.required))
@@ -167,8 +160,8 @@ def child_filter(rule: FilterRule) -> Callable[[Element], bool]:
         None if a is True else frozenset(a if isinstance(a, tuple) else ()) for a in rule.required.values()
     ]
 
-    def passes(element: Element) -> bool:
-        for value, values in zip(read(element), allowed, strict=True):
+    def passes(node: Node) -> bool:
+        for value, values in zip(read(node), allowed, strict=True):
             if not value or (values is not None and value.upper() not in values):
                 return False
         return True

@@ -1,7 +1,7 @@
 """The names that expressions of one-row-a-document tables see.
 
-They are, later ones winning: the primary contact's attributes (`contact.<name>` and bare), `app_id`, and every
-attribute of the reading root's ancestors and of the application subtree (`<tag>.<name in lower case>` and
+They are, later ones winning: the primary contact's attributes (`contact.<name>` and bare), `app_id`, and
+every attribute of the reading root's ancestors and of the application subtree (`<tag>.<name in lower case>` and
 bare); of equal tags the one at a path of the contract wins. Building all of that for each document would cost
 more than the mapping itself, so a name is first looked for where the contract says it is, and everything is
 built only where something else in the document could supply it too.
@@ -12,11 +12,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from lxml import etree
-
 from provenir_lab.mapping.contacts import Contacts
 from provenir_lab.mapping.contract import Contract, Path
-from provenir_lab.mapping.document import Document, local_name
+from provenir_lab.mapping.document import Document
+from provenir_lab.mapping.nodes import Node, descendants, local_name
 
 
 class Place(NamedTuple):
@@ -51,7 +50,7 @@ class ContextNames:
         inside = path[: len(contract.application_path)] == contract.application_path
         rule = contract.rule("contact")
         contact = element in ("contact", rule.element if rule else "")
-        return Place(path, attribute, "{*}" + element) if inside and not contact else None
+        return Place(path, attribute, element) if inside and not contact else None
 
     def everything(
         self, names: tuple[str, ...], document: Document, contacts: Contacts, app_id: int
@@ -59,7 +58,7 @@ class ContextNames:
         """Name -> trimmed text, None where nothing supplies it. `document.root` must be there."""
         found: dict[str, str] = {}
         if contacts.primary is not None:
-            attributes = _attributes(contacts.primary.element)
+            attributes = _attributes(contacts.primary.node)
             found.update({f"contact.{key}": value for key, value in attributes})
             found.update(attributes)
         found["app_id"] = str(app_id)
@@ -80,29 +79,29 @@ class ContextNames:
             lowered.setdefault(key.lower(), value)
         return {n: found[n] if n in found else lowered.get(n.lower()) for n in names}
 
-    def _entries(self, document: Document) -> Iterator[tuple[Path, etree._Element]]:
+    def _entries(self, document: Document) -> Iterator[tuple[Path, Node]]:
         """Path and last element there, in order of the paths' first appearance."""
         for depth, element in enumerate(document.ancestors, 1):
             yield self._contract.reading_root[:depth], element
-        found: dict[Path, etree._Element] = {}
+        found: dict[Path, Node] = {}
         assert document.root is not None
-        for application in document.root.iterchildren("{*}" + self._contract.application_element):
+        for application in document.root.named(self._contract.application_element):
             self._collect(application, self._contract.application_path, found)
         yield from found.items()
 
-    def _collect(self, element: etree._Element, path: Path, found: dict[Path, etree._Element]) -> None:
-        found[path] = element
-        for child in element.iterchildren("*"):
-            self._collect(child, (*path, local_name(str(child.tag))), found)
+    def _collect(self, node: Node, path: Path, found: dict[Path, Node]) -> None:
+        found[path] = node
+        for child in node.children:
+            self._collect(child, (*path, child.tag), found)
 
 
-def _attributes(element: etree._Element) -> list[tuple[str, str]]:
-    return [(local_name(str(key)), str(value).strip()) for key, value in element.items()]
+def _attributes(node: Node) -> list[tuple[str, str]]:
+    return [(local_name(key), value.strip()) for key, value in node.attributes.items()]
 
 
-def has_other(root: etree._Element, tag: str, element: etree._Element | None) -> bool:
+def has_other(root: Node, tag: str, node: Node | None) -> bool:
     """Whether another element of a tag stands below the reading root."""
-    return any(found is not element for found in root.iter(tag))
+    return any(found is not node for found in descendants(root) if found.tag == tag)
 
 
 def bare_name_check(name: str) -> Callable[[str | None, bytes], bool]:

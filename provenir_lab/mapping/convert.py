@@ -216,7 +216,7 @@ def fit_date(data_type: str) -> Callable[[datetime], datetime | date | None]:
 def to_text(value: object) -> str:
     """A calculated value as a text: dates as `YYYY-MM-DD`, with the time where there is one."""
     if isinstance(value, datetime):
-        return value.strftime("%Y-%m-%d") if value.time() == datetime.min.time() else value.isoformat(" ")
+        return value.date().isoformat() if value.time() == datetime.min.time() else value.isoformat(" ")
     if isinstance(value, Decimal):
         return format(value.normalize(_EXACT) if value else Decimal(0), "f")
     return str(value)

@@ -1,9 +1,9 @@
 """XML text to the few elements a contract reads, and every limit that protects the parser.
 
-Where to stop is computed from the contract's reading root (shipped: /Provenir/Request/CustData). In `selective`
-mode the text is cut behind the first closing tag of that name and closed again by hand. That is exact: were
-the tag inside a comment, a CDATA section or another element, the cut text would not be well-formed, and then a
-pull parser finds the true end of the subtree without reading on.
+Where to stop is computed from the contract's reading root (shipped: /Provenir/Request/CustData). In
+`selective` mode the text is cut behind the first closing tag of that name and closed again by hand. That is
+exact: were the tag inside a comment, a CDATA section or another element, the cut text would not be
+well-formed, and then a pull parser finds the true end of the subtree without reading on.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from lxml import etree
 
 from provenir_lab.errors import Rejected
 from provenir_lab.mapping.contract import Path
+from provenir_lab.mapping.nodes import Node, NodeBuilder, local_name, node_of, own_node_of
 
 MB = 1_000_000
 
@@ -42,9 +43,9 @@ _LONGEST_COMMENT = 10_000_000
 class Document(NamedTuple):
     """The parsed part of a document."""
 
-    ancestors: tuple[etree._Element, ...]
+    ancestors: tuple[Node, ...]
     """The elements above the reading root, from the document's root down."""
-    root: etree._Element | None
+    root: Node | None
     """The first element at the reading root; None if the document has none."""
     data: bytes
     """What was parsed, as UTF-8."""
@@ -58,11 +59,6 @@ def decode(raw: bytes) -> str:
         return raw.decode("utf-8")
     except UnicodeDecodeError:
         return raw.decode("windows-1252", errors="replace")
-
-
-def local_name(tag: str) -> str:
-    """A tag or attribute name without its namespace."""
-    return tag[tag.index("}") + 1 :] if tag.startswith("{") else tag
 
 
 class DocumentReader:
@@ -98,7 +94,7 @@ class DocumentReader:
                 raise Rejected("too_large", f"{size / MB:.1f} MB, max_document_mb is {limit}")
         document = self._parse(text)
         top = document.ancestors[0] if document.ancestors else document.root
-        if top is None or local_name(str(top.tag)) != self._path[0]:
+        if top is None or top.tag != self._path[0]:
             raise Rejected("not_provenir", f"the root element is not {self._path[0]}")
         return document
 
@@ -106,24 +102,23 @@ class DocumentReader:
         end = text.find(self._end_tag)
         if end >= 0:
             data = _encode(_prepare(text[: end + len(self._end_tag)]) + self._closing)
+            builder, parser = self._node_parser()
             try:
-                return self._located(etree.fromstring(data, self._parser()), data)
+                return self._located(etree.fromstring(data, parser), data)  # type: ignore[arg-type]
             except etree.XMLSyntaxError:
-                pass  # not the end it seemed to be, or really malformed: the pull parser knows
+                builder.reset()  # not the end it seemed to be, or really malformed: the pull parser knows
         return self._pull(_encode(_prepare(text)))
 
     def _parse_full(self, text: str) -> Document:
         data = _encode(_prepare(text).rstrip())
-        parser = self._parser()
         try:
-            return self._located(etree.fromstring(data, parser), data)
+            return self._located_in_tree(etree.fromstring(data, self._tree_parser()), data)
         except etree.XMLSyntaxError as error:
             raise _rejection(error) from None
 
     def _pull(self, data: bytes) -> Document:
         """Feed up to each place that may end the subtree, and no further than the one that does."""
-        name = self._path[-1]
-        parser = etree.XMLPullParser(events=("end",), tag="{*}" + name, **_PARSER_OPTIONS)
+        parser = etree.XMLPullParser(events=("end",), tag="{*}" + self._path[-1], **_PARSER_OPTIONS)
         fed = 0
         try:
             for match in self._ends.finditer(data):
@@ -131,12 +126,11 @@ class DocumentReader:
                 fed = match.end()
                 events: Any = parser.read_events()
                 for _, element in events:
-                    above = tuple(reversed(list(element.iterancestors())))
-                    names = tuple(local_name(str(e.tag)) for e in above)
-                    if names == self._path[:-1]:
-                        return Document(above, element, data[:fed])
+                    above = [*element.iterancestors()][::-1]
+                    if tuple(local_name(str(e.tag)) for e in above) == self._path[:-1]:
+                        return Document(tuple(map(own_node_of, above)), node_of(element), data[:fed])
             parser.feed(data[fed:])
-            return self._located(parser.close(), data)
+            return self._located_in_tree(parser.close(), data)
         except etree.XMLSyntaxError as error:
             raise self._rejection_with_place(error, data) from None
 
@@ -144,34 +138,47 @@ class DocumentReader:
         """The pull parser does not know the place of every error; the ordinary one does."""
         if error.position[0] == 0:
             try:
-                etree.fromstring(data, self._parser())
+                etree.fromstring(data, self._tree_parser())
             except etree.XMLSyntaxError as placed:
                 error = placed
         return _rejection(error)
 
-    def _located(self, top: etree._Element, data: bytes) -> Document:
+    def _located(self, top: Node, data: bytes) -> Document:
         found = _first_at((top,), self._path[1:])
         if found is not None:
             return Document(found[:-1], found[-1], data)
         ancestors = [top]
         for name in self._path[1:-1]:
-            child = next(ancestors[-1].iterchildren("{*}" + name), None)
-            if child is None:
+            children = ancestors[-1].named(name)
+            if not children:
                 break
-            ancestors.append(child)
+            ancestors.append(children[0])
         return Document(tuple(ancestors), None, data)
 
-    def _parser(self) -> etree.XMLParser:
-        parser: etree.XMLParser | None = getattr(self._local, "parser", None)
+    def _located_in_tree(self, top: etree._Element, data: bytes) -> Document:
+        """As `_located`, with nodes made only of what lies on the way to the reading root."""
+        return self._located(_nodes_along(top, self._path[1:]), data)
+
+    def _node_parser(self) -> tuple[NodeBuilder, etree.XMLParser]:
+        found: tuple[NodeBuilder, etree.XMLParser] | None = getattr(self._local, "nodes", None)
+        if found is None:
+            builder = NodeBuilder()
+            target: Any = builder  # the stubs ask for events that a target may leave out
+            found = self._local.nodes = (builder, etree.XMLParser(target=target, **_PARSER_OPTIONS))
+        return found
+
+    def _tree_parser(self) -> etree.XMLParser:
+        parser: etree.XMLParser | None = getattr(self._local, "tree", None)
         if parser is None:
-            parser = self._local.parser = etree.XMLParser(**_PARSER_OPTIONS)
+            parser = self._local.tree = etree.XMLParser(**_PARSER_OPTIONS)
         return parser
 
 
 def read_app_id(text: str | None, path: Path = ("Provenir", "Request"), attribute: str = "ID") -> int:
     """The application's id, read from the start tags alone.
 
-    Raises Rejected (`malformed_xml`, `forbidden_doctype`, `not_provenir`, `missing_app_id`, `invalid_app_id`).
+    Raises Rejected (`malformed_xml`, `forbidden_doctype`, `not_provenir`, `missing_app_id`,
+    `invalid_app_id`).
     """
     if not text or text.isspace():
         raise Rejected("malformed_xml", "the document is empty")
@@ -186,19 +193,19 @@ def read_app_id(text: str | None, path: Path = ("Provenir", "Request"), attribut
                 if names[0] != path[0]:
                     raise Rejected("not_provenir", f"the root element is not {path[0]}")
                 if names == path:
-                    return app_id_of(element, path, attribute)
+                    return app_id_of(own_node_of(element), path, attribute)
         parser.close()
     except etree.XMLSyntaxError as error:
         raise _rejection(error) from None
     raise Rejected("missing_app_id", f"no element /{'/'.join(path)}")
 
 
-def app_id_of(element: etree._Element, path: Path, attribute: str) -> int:
+def app_id_of(node: Node, path: Path, attribute: str) -> int:
     """The id on its element: 1 to 9 digits, at least 1.
 
     Raises Rejected (`missing_app_id`, `invalid_app_id`).
     """
-    text = (element.get(attribute) or "").strip()
+    text = (node.attributes.get(attribute) or "").strip()
     where = f"/{'/'.join(path)}/@{attribute}"
     if not text:
         raise Rejected("missing_app_id", f"{where} is missing or blank")
@@ -227,15 +234,24 @@ def _encode(text: str) -> bytes:
         raise Rejected("malformed_xml", f"character {error.start} is half a surrogate pair") from None
 
 
-def _first_at(found: tuple[etree._Element, ...], names: Path) -> tuple[etree._Element, ...] | None:
-    """The chain of elements down to the first at a path below `found[-1]`, in document order."""
+def _first_at(found: tuple[Node, ...], names: Path) -> tuple[Node, ...] | None:
+    """The chain of nodes down to the first at a path below `found[-1]`, in document order."""
     if not names:
         return found
-    for child in found[-1].iterchildren("{*}" + names[0]):
+    for child in found[-1].named(names[0]):
         deeper = _first_at((*found, child), names[1:])
         if deeper is not None:
             return deeper
     return None
+
+
+def _nodes_along(element: etree._Element, names: Path) -> Node:
+    """A parsed element with only those below it that lie at a path, or below its end."""
+    if not names:
+        return node_of(element)
+    node = own_node_of(element)
+    node.children = [_nodes_along(child, names[1:]) for child in element.iterchildren("{*}" + names[0])]
+    return node
 
 
 def _rejection(error: etree.XMLSyntaxError) -> Rejected:

@@ -1,7 +1,7 @@
 """Contract to compiled plan; document in, rows or a rejection out.
 
-The contract is turned once into the source of one Python function that knows every attribute, column, code and
-rule by name: `mapper.source` shows it. Nothing of the contract is looked at again per document.
+The contract is turned once into the source of one Python function that knows every attribute, column, code
+and rule by name: `mapper.source` shows it. Nothing of the contract is looked at again per document.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Mapper:
             contract.reading_root, parse_mode=parse_mode, max_document_mb=max_document_mb
         )
         self._id_path, self._id_attribute = contract.app_id_place
-        self._application = "{*}" + contract.application_element
+        self._application = contract.application_element
         self._contacts = ContactPlan(contract)
         compiler = RowsCompiler(
             contract, tables, self._contacts, self.unknown_codes, make_reader, make_column
@@ -62,7 +62,7 @@ class Mapper:
         root = document.root
         if root is None:
             raise self._wrong_line()
-        if self.contract.checks_product_line and next(root.iterchildren(self._application), None) is None:
+        if self.contract.checks_product_line and not root.named(self._application):
             raise self._wrong_line()
         contacts = self._contacts.find(root)
         return self._rows(document, contacts, own_id)

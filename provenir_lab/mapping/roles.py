@@ -47,7 +47,7 @@ class RoleSources:
             no_card = f"{chosen}_no_card"
         else:
             if kind not in self._own:
-                self._own[kind] = Bundle(self._source, f"{chosen}_element", self._make_reader)
+                self._own[kind] = Bundle(self._source, f"{chosen}_node", self._make_reader)
             value = self._own[kind].variable(field.attribute, ignore_case=False)
             no_card = "True"
         if not history:
@@ -66,7 +66,7 @@ class RoleSources:
             lines += [
                 f"    {chosen}_all = {found}",
                 f"    {chosen} = {chosen}_all[-1] if {chosen}_all else None",
-                f"    {chosen}_element = {chosen}.element if {chosen} is not None else None",
+                f"    {chosen}_node = {chosen}.node if {chosen} is not None else None",
             ]
             if kind in self._own:
                 lines += self._own[kind].lines()
@@ -74,7 +74,7 @@ class RoleSources:
                 lines += [
                     f"    {chosen}_card = {card_of}({chosen}) if {chosen} is not None else None",
                     f"    {chosen}_no_card = {chosen}_card is None",
-                    f"    if {chosen}_no_card: {chosen}_card = {chosen}_element",
+                    f"    if {chosen}_no_card: {chosen}_card = {chosen}_node",
                     *self._card[kind].lines(),
                 ]
         return lines
@@ -97,7 +97,7 @@ def _latest(attribute: str) -> Callable[[str | None, list[Contact]], str | None]
             return value
         for contact in reversed(candidates):
             if contact.id_text:
-                found = read(contact.element)[0]
+                found = read(contact.node)[0]
                 if meaningful(found) is not None:
                     return found
         return value

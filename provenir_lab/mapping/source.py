@@ -43,11 +43,11 @@ class Source:
 
 
 class Bundle:
-    """The attributes that are read from one element, into one variable each, in one go."""
+    """The attributes that are read from one node, into one variable each, in one go."""
 
-    def __init__(self, source: Source, element: str, make_reader: MakeReader, depth: int = 1) -> None:
+    def __init__(self, source: Source, node: str, make_reader: MakeReader, depth: int = 1) -> None:
         self._source = source
-        self._element = element
+        self._node = node
         self._make_reader = make_reader
         self._depth = depth
         self._wanted: dict[tuple[str, bool], str] = {}
@@ -67,9 +67,9 @@ class Bundle:
         read = self._make_reader(names, ignore_case=[loose for _, loose in self._wanted])
         reader = self._source.bind("read", read)
         missing = self._source.bind("missing", (None,) * len(names))
-        call = f"{reader}({self._element}, seen)"
+        call = f"{reader}({self._node})"
         if not always_there:
-            call += f" if {self._element} is not None else {missing}"
+            call += f" if {self._node} is not None else {missing}"
         return ["    " * self._depth + f"{_targets(list(self._wanted.values()))} = {call}"]
 
 
