@@ -1,7 +1,7 @@
 """The names that expressions of one-row-a-document tables see.
 
 They are, later ones winning: the primary contact's attributes (`contact.<name>` and bare), `app_id`, and
-every attribute of the reading root's ancestors and of the application subtree (`<tag>.<name in lower case>` and
+every attribute of the reading root's ancestors and of the application subtree (`<tag>.<lower-case name>` and
 bare); of equal tags the one at a path of the contract wins. Building all of that for each document would cost
 more than the mapping itself, so a name is first looked for where the contract says it is, and everything is
 built only where something else in the document could supply it too.

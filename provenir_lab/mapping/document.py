@@ -32,6 +32,10 @@ _PARSER_OPTIONS: dict[str, Any] = {
     "remove_pis": True,
     "collect_ids": False,
 }
+_NODE_PARSER_OPTIONS = _PARSER_OPTIONS | {
+    # without a DOCTYPE there are none but the predefined five, which a target sees unresolved otherwise
+    "resolve_entities": "internal",
+}
 _BOMS = ("\ufeff", "ï»¿", "ÿþ", "þÿ")
 _LEADING_CONTROLS = "".join(chr(c) for c in range(0x20) if chr(c) not in "\t\n\r")
 _DOCTYPE = re.compile(r"(?:\s|<\?.*?\?>|<!--.*?-->)*+<!DOCTYPE", re.DOTALL)
@@ -164,7 +168,7 @@ class DocumentReader:
         if found is None:
             builder = NodeBuilder()
             target: Any = builder  # the stubs ask for events that a target may leave out
-            found = self._local.nodes = (builder, etree.XMLParser(target=target, **_PARSER_OPTIONS))
+            found = self._local.nodes = (builder, etree.XMLParser(target=target, **_NODE_PARSER_OPTIONS))
         return found
 
     def _tree_parser(self) -> etree.XMLParser:

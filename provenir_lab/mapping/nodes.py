@@ -63,7 +63,7 @@ def last_at(parent: Node, tags: tuple[str, ...]) -> Node | None:
 
 
 class NodeBuilder:
-    """A parser target that returns the root node (https://lxml.de/parsing.html, "The target parser interface")."""
+    """A parser target (https://lxml.de/parsing.html#the-target-parser-interface) that gives the root node."""
 
     def __init__(self) -> None:
         self.reset()
