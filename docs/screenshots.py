@@ -55,8 +55,8 @@ def take(address: str, image: Path, size: tuple[int, int]) -> None:
 
 
 @contextmanager
-def jupyterlab(folder: Path) -> Iterator[tuple[str, str]]:
-    """A JupyterLab on `folder` as (address, token), without its question about news."""
+def jupyterlab(notebook: Path) -> Iterator[str]:
+    """The address of a notebook in a JupyterLab that trusts it, without its question about news."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -66,12 +66,14 @@ def jupyterlab(folder: Path) -> Iterator[tuple[str, str]]:
         news.parent.mkdir(parents=True)
         news.write_text(json.dumps({"fetchNews": "false", "checkForUpdates": False}), encoding="utf-8")
         command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}"]
-        command += [f"--ServerApp.token={token}", f"--ServerApp.root_dir={folder}"]
-        environment = {**os.environ, "JUPYTERLAB_SETTINGS_DIR": settings}
+        command += [f"--ServerApp.token={token}", f"--ServerApp.root_dir={notebook.parent}"]
+        environment = {**os.environ, "JUPYTERLAB_SETTINGS_DIR": settings, "JUPYTER_DATA_DIR": settings}
+        trust = [sys.executable, "-m", "jupyter", "trust", str(notebook)]
+        subprocess.run(trust, env=environment, check=True, capture_output=True)
         server = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
         try:
             wait_for(f"{address}/api/status?token={token}")
-            yield address, token
+            yield f"{address}/lab/tree/{notebook.name}?token={token}&reset"
         finally:
             server.terminate()
             server.wait()
@@ -93,11 +95,19 @@ def main(result: Path) -> None:
     """All pictures of one result folder."""
     IMAGES.mkdir(exist_ok=True)
     take((result / "report.html").as_uri(), IMAGES / "report.png", (1200, 1000))
-    with tempfile.TemporaryDirectory() as folder:  # a copy: JupyterLab writes beside what it opens
-        shutil.copy(result / "notebook.ipynb", folder)
-        with jupyterlab(Path(folder)) as (address, token):
-            page = f"{address}/lab/tree/notebook.ipynb?token={token}&reset"
-            take(page, IMAGES / "jupyterlab.png", (1400, 1000))
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "notebook.ipynb"
+        copy_from_first_section(result / "notebook.ipynb", copy)
+        with jupyterlab(copy) as address:
+            take(address, IMAGES / "jupyterlab.png", (1400, 1000))
+
+
+def copy_from_first_section(notebook: Path, copy: Path) -> None:
+    """The notebook without what stands above its first section: parameters hold paths of this machine."""
+    content = json.loads(notebook.read_text(encoding="utf-8"))
+    sections = [i for i, cell in enumerate(content["cells"]) if "".join(cell["source"]).startswith("## ")]
+    content["cells"] = content["cells"][sections[0] :]
+    copy.write_text(json.dumps(content), encoding="utf-8")
 
 
 if __name__ == "__main__":
