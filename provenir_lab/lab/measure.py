@@ -40,8 +40,7 @@ class Bench(Protocol):
         """What is wrong with the state of the database before a run; empty: nothing."""
 
     def process(self, settings: Settings) -> Mapping[str, Any]:
-        """Runs the processor; its outcome as plain data, `wall_seconds` added. Raises LabError if it fails.
-        """
+        """Runs the processor; its outcome as plain data, `wall_seconds` added. Raises LabError if it fails."""
 
     def digests(self) -> TableDigests:
         """What the tables hold now."""
@@ -91,13 +90,13 @@ def timed_run(
         failed=sum(outcome["failed"].values()),
         failures=dict(sorted(outcome["failed"].items())),
         rows=sum(rows for rows, _ in tables.values()),
-        seconds=outcome["seconds"],
-        rec_per_min=outcome["rec_per_min"],
-        wall_seconds=outcome["wall_seconds"],
-        cpu_seconds=outcome["cpu_seconds"],
-        peak_memory_mb=outcome["peak_memory_mb"],
-        stages={stage: outcome["stages"].get(stage, 0.0) for stage in STAGES},
-        slices=tuple((part["documents"], part["seconds"]) for part in outcome["slices"]),
+        seconds=round(outcome["seconds"], 6),
+        rec_per_min=round(outcome["rec_per_min"], 6),
+        wall_seconds=round(outcome["wall_seconds"], 6),
+        cpu_seconds=round(outcome["cpu_seconds"], 6),
+        peak_memory_mb=round(outcome["peak_memory_mb"], 6),
+        stages={stage: round(outcome["stages"].get(stage, 0.0), 6) for stage in STAGES},
+        slices=tuple((part["documents"], round(part["seconds"], 6)) for part in outcome["slices"]),
         digest=run_digest(tables),
         void=_outcome_problem(outcome, settings, documents),
     )

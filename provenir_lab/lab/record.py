@@ -98,11 +98,9 @@ def run_columns() -> list[str]:
 
 def _to_line(run: Run) -> str:
     row: dict[str, Any] = {f.name: getattr(run, f.name) for f in fields(Run)}
-    row |= {f"{stage}_seconds": round(seconds, 6) for stage, seconds in row.pop("stages").items()}
+    row |= {f"{stage}_seconds": seconds for stage, seconds in row.pop("stages").items()}
     row["failures"] = " ".join(f"{category}:{count}" for category, count in run.failures.items())
-    row["slices"] = " ".join(f"{count}:{seconds:.6f}" for count, seconds in run.slices)
-    for name in ("seconds", "rec_per_min", "wall_seconds", "cpu_seconds", "peak_memory_mb"):
-        row[name] = round(row[name], 6)
+    row["slices"] = " ".join(f"{count}:{seconds}" for count, seconds in run.slices)
     out = io.StringIO()
     csv.DictWriter(out, run_columns(), restval=0, lineterminator="\n").writerow(row)
     return out.getvalue()

@@ -1,5 +1,4 @@
-"""A drawn figure as SVG that fits into a page: alternative text, colours that follow the page, no metadata.
-"""
+"""A drawn figure as SVG that fits into a page: alternative text, colours that follow the page, no metadata."""
 
 from __future__ import annotations
 
