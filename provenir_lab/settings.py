@@ -33,13 +33,22 @@ class Settings(BaseModel):
     """Worker processes (1 to 256)."""
     parse_mode: Literal["selective", "full"] = "selective"
     """`selective` stops where the mapped subtree ends; `full` demands a well-formed whole document."""
+    fetch: Literal["prefix", "whole"] = "prefix"
+    """`prefix` reads only the beginning of a text, and all of it if the mapped subtree does not end there;
+    `whole` reads all of it, as `parse_mode` full does always."""
+    prefetch: int = Field(default=0, ge=0, le=64)
+    """Pages that are read, and batches that are mapped, ahead of the one being written (0: one step after the
+    other; 0 to 64)."""
+    parse_threads: int = Field(default=0, ge=0, le=64)
+    """Threads among which the parsing of a page is shared (0: none, parsed where it is mapped; 0 to 64)."""
     max_document_mb: int = Field(default=16, ge=1, le=2000)
     """Largest document that is parsed, in MB (1,000,000 bytes of UTF-8); larger ones fail as `too_large`."""
     stop_after_failures: int = Field(default=100, ge=0, le=1_000_000)
     """Failed documents in a row after which a worker stops and logs none of them (0: never stops)."""
-    write_method: Literal["auto", "executemany", "copy", "json"] = "auto"
-    """How rows reach the database: `executemany` (all databases), `copy` (PostgreSQL), `json` (one parameter that
-    the server takes apart, all databases); `auto` takes the best known for the database."""
+    write_method: Literal["auto", "executemany", "fast_executemany", "copy", "json"] = "auto"
+    """How rows reach the database: `executemany` (all databases), `fast_executemany` (SQL Server through
+    pyodbc and Microsoft's driver), `copy` (PostgreSQL), `json` (one parameter that the server takes apart,
+    all databases); `auto` takes the best known for the database."""
     log_level: Literal["debug", "info", "warning", "error"] = "warning"
     """Least severe log line that is written."""
 

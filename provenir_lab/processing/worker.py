@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import os
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 
 import psutil
 
-from provenir_lab.errors import Rejected
 from provenir_lab.mapping.contract import Contract
 from provenir_lab.mapping.plan import compile_mapper
-from provenir_lab.processing.commit import Committer, Document, Failure
+from provenir_lab.processing.commit import Committer
 from provenir_lab.processing.outcome import Tally
+from provenir_lab.processing.pipeline import ahead
+from provenir_lab.processing.preparation import Batch, Preparation
 from provenir_lab.settings import Settings
 from provenir_lab.storage.database import open_engine
 from provenir_lab.storage.log import logged
+from provenir_lab.storage.prefix import PrefixLength
 from provenir_lab.storage.schema import Target
 from provenir_lab.storage.source import Pending
 from provenir_lab.storage.writer import Session, Writer
-
-Page = Sequence[tuple[int, str | None]]
-"""Documents as the source holds them: app_id and text, in app_id order."""
 
 
 @dataclass(frozen=True)
@@ -47,16 +46,6 @@ class Span:
     limit: int | None = None
 
 
-@dataclass
-class Batch:
-    """What one page became, with the seconds that it took."""
-
-    documents: list[Document] = field(default_factory=list)
-    failures: list[Failure] = field(default_factory=list)
-    unknown_codes: Counter[tuple[str, str]] = field(default_factory=Counter)
-    seconds: dict[str, float] = field(default_factory=dict)
-
-
 def never() -> bool:
     """A `stopping` that never asks to stop."""
     return False
@@ -76,6 +65,7 @@ class Worker:
             max_document_mb=settings.max_document_mb,
         )
         self._writer = Writer(self._engine, job.target, self._mapper.columns, settings)
+        self._prefix_length = PrefixLength()
         self._process = psutil.Process()
 
     def close(self) -> None:
@@ -102,50 +92,47 @@ class Worker:
             job.settings.stop_after_failures,
             tally,
         )
-        for page, seconds in self._pages(span):
-            if stopping():
-                break
-            batch = self._mapped(page, seconds)
-            committer.commit(batch.documents, batch.failures)
-            tally.add_seconds(batch.seconds)
-            tally.unknown_codes.update(batch.unknown_codes)
-            memory = self._process.memory_info().rss / 1e6
-            tally.peak_memory[os.getpid()] = max(memory, tally.peak_memory.get(os.getpid(), 0.0))
-            on_batch(tally)
-        else:
-            if committer.flush():
+        with self._batches(span, tally) as batches:
+            for batch in batches:
+                if stopping():
+                    break
+                committer.commit(batch.documents, batch.failures)
+                tally.add_seconds(batch.seconds)
+                tally.unknown_codes.update(batch.unknown_codes)
+                self._note_memory(tally)
                 on_batch(tally)
+            else:
+                if committer.flush():
+                    on_batch(tally)
         tally.cpu_seconds = time.process_time() - cpu
         return tally
 
-    def _pages(self, span: Span) -> Iterator[tuple[Page, float]]:
-        """Pages of at most a batch, each with the seconds that fetching took."""
+    @contextmanager
+    def _batches(self, span: Span, tally: Tally) -> Iterator[Iterator[Batch]]:
+        """The batches of a span; with `prefetch`, threads read and map on while one is written."""
+        settings = self._job.settings
         pending = Pending(self._engine, self._job.target, span.first, span.last)
-        begun = time.perf_counter()
-        for page in pending.pages(self._job.settings.batch_size, span.limit):
-            yield page, time.perf_counter() - begun
-            begun = time.perf_counter()
+        preparation = Preparation(self._mapper, pending, settings, self._prefix_length)
+        with preparation:
+            if not settings.prefetch:
+                yield map(preparation.batch, preparation.pages(span.limit))
+                return
+            pages = ahead(preparation.pages(span.limit), settings.prefetch)
+            batches = ahead(map(preparation.batch, pages), settings.prefetch)
+            with closing(pages), closing(batches):
+                yield _waiting(batches, tally)
 
-    def _mapped(self, page: Page, fetching: float) -> Batch:
-        """The page's documents as rows, or as failures."""
-        batch = Batch()
-        mapper, clock = self._mapper, time.perf_counter
-        parsing = mapping = 0.0
-        for app_id, text in page:
-            begun = clock()
-            parsed: float | None = None
-            try:
-                root = mapper.parse(text)
-                parsed = clock()
-                batch.documents.append((app_id, mapper.rows(root, app_id)))
-            except Rejected as rejected:
-                batch.failures.append((app_id, rejected.category, rejected.reason))
-            except MemoryError:
-                batch.failures.append((app_id, "too_large", "the document needs more memory than there is"))
-            ended = clock()
-            parsing += (parsed or ended) - begun
-            mapping += ended - (parsed or ended)
-        batch.seconds = {"fetch": fetching, "parse": parsing, "map": mapping}
-        batch.unknown_codes.update(mapper.unknown_codes)
-        mapper.unknown_codes.clear()
-        return batch
+    def _note_memory(self, tally: Tally) -> None:
+        memory = self._process.memory_info().rss / 1e6
+        tally.peak_memory[os.getpid()] = max(memory, tally.peak_memory.get(os.getpid(), 0.0))
+
+
+def _waiting(batches: Iterator[Batch], tally: Tally) -> Iterator[Batch]:
+    """`batches`, with the seconds that the writer waits for them."""
+    while True:
+        begun = time.perf_counter()
+        batch = next(batches, None)
+        tally.add_seconds({"wait": time.perf_counter() - begun})
+        if batch is None:
+            return
+        yield batch

@@ -35,6 +35,10 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
         {"batch_size": 7},
         {"batch_size": 1000},
         {"parse_mode": "full"},
+        {"fetch": "whole"},
+        {"prefetch": 2, "batch_size": 20},
+        {"prefetch": 1, "parse_threads": 2, "batch_size": 50, "parse_mode": "full"},
+        {"parse_threads": 3},
         {"workers": 2},
         {"workers": 3, "batch_size": 20, "parse_mode": "full"},
     ],
@@ -213,6 +217,24 @@ def test_contacts_of_another_application_are_left_out_the_same_way_each_time(sql
     lab.clean()
     lab.process(batch_size=200)
     assert digests(lab) == first
+
+
+def test_documents_longer_than_what_is_fetched_first(sqlite_url: str) -> None:
+    """Mapped part behind a long beginning, a text over the limit, and short neighbours: alike in all modes."""
+    made = documents(12)
+    texts = {d.app_id: d.text for d in made}
+    for d in made[2:9:3]:
+        texts[d.app_id] = d.text.replace("<CustData>", f"<!-- {'x' * 50_000} --><CustData>", 1)
+    texts[made[4].app_id] += "<!-- " + "y" * 1_100_000 + " -->"
+    texts[made[10].app_id] = texts[made[10].app_id].replace("</CustData>", "", 1) + " " * 50_000
+    found = []
+    for number, settings in enumerate(({}, {"fetch": "whole"}, {"parse_mode": "full"}, {"prefetch": 2})):
+        lab = new_lab(sqlite_url.replace("lab.db", f"{number}.db"), **settings)
+        put(lab, texts.items(), {d.campaign_num for d in made})
+        outcome = lab.process(max_document_mb=1, batch_size=5)
+        assert outcome.failed == {"too_large": 1, "malformed_xml": 1}
+        found.append({table: d for table, d in digests(lab).items() if table != "processing_log"})
+    assert found[1:] == found[:1] * 3
 
 
 # ---- everything fails

@@ -1,0 +1,158 @@
+"""From the source to batches that are ready to be written: fetching, parsing, mapping."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from provenir_lab.errors import Rejected
+from provenir_lab.mapping.document import MB, Document
+from provenir_lab.mapping.plan import Mapper
+from provenir_lab.processing.commit import Document as Mapped
+from provenir_lab.processing.commit import Failure
+from provenir_lab.settings import Settings
+from provenir_lab.storage.prefix import Prefix, PrefixLength
+from provenir_lab.storage.source import Pending
+
+REREAD_AT_ONCE = 20
+REREAD_MB = 64
+"""At most so many documents, and million bytes of them, per query when prefixes were too short."""
+
+_OUT_OF_MEMORY = Rejected("too_large", "the document needs more memory than there is")
+
+
+@dataclass
+class Page:
+    """Documents as they were read, in app_id order."""
+
+    documents: Sequence[Prefix]
+    seconds: float
+    """What reading them took."""
+
+
+@dataclass
+class Batch:
+    """What one page became, with the seconds that each stage took."""
+
+    documents: list[Mapped] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    unknown_codes: Counter[tuple[str, str]] = field(default_factory=Counter)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+class Preparation:
+    """Reads and maps the pending documents of one span. A context manager: it may own threads."""
+
+    def __init__(self, mapper: Mapper, pending: Pending, settings: Settings, length: PrefixLength) -> None:
+        """`length` is how much of a text is read at first; it learns from span to span."""
+        self._mapper = mapper
+        self._pending = pending
+        self._batch_size = settings.batch_size
+        self._length = length if settings.fetch == "prefix" and settings.parse_mode == "selective" else None
+        self._max_bytes = settings.max_document_mb * MB
+        self._threads = ThreadPoolExecutor(settings.parse_threads) if settings.parse_threads else None
+        self._thread_count = settings.parse_threads
+
+    def __enter__(self) -> Preparation:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._threads is not None:
+            self._threads.shutdown(cancel_futures=True)
+
+    def pages(self, limit: int | None = None) -> Iterator[Page]:
+        """Pages of at most a batch each, of at most `limit` documents in all."""
+        begun = time.perf_counter()
+        for documents in self._read(limit):
+            yield Page(documents, time.perf_counter() - begun)
+            begun = time.perf_counter()
+
+    def batch(self, page: Page) -> Batch:
+        """The page's documents as rows, or as failures; both in app_id order."""
+        clock = time.perf_counter
+        batch = Batch()
+        begun = clock()
+        parsed = self._parse(page.documents)
+        parsing, reading = clock() - begun, page.seconds
+        short = [d for d, found in zip(page.documents, parsed, strict=True) if found is None]
+        if self._length is not None:
+            self._length.learn(len(page.documents), len(short))
+        again: dict[int, Document | Rejected] = {}
+        for portion in _portions(short):
+            begun = clock()
+            whole = self._pending.whole(portion)
+            reread = clock()
+            again |= {app_id: self._parse_text(text) for app_id, text in whole.items()}
+            reading += reread - begun
+            parsing += clock() - reread
+        begun = clock()
+        for document, found in zip(page.documents, parsed, strict=True):
+            self._map(document.app_id, found or again.get(document.app_id), batch)
+        batch.seconds = {"fetch": reading, "parse": parsing, "map": clock() - begun}
+        batch.unknown_codes.update(self._mapper.unknown_codes)
+        self._mapper.unknown_codes.clear()
+        return batch
+
+    def _read(self, limit: int | None) -> Iterator[Sequence[Prefix]]:
+        if self._length is not None:
+            yield from self._pending.prefix_pages(self._batch_size, limit, self._length)
+        else:
+            for page in self._pending.pages(self._batch_size, limit):
+                yield [Prefix(app_id, text, True, 0) for app_id, text in page]
+
+    def _parse(self, documents: Sequence[Prefix]) -> list[Document | Rejected | None]:
+        if self._threads is None:
+            return self._parse_part(documents)
+        share = max(1, -(-len(documents) // self._thread_count))
+        parts = [documents[start : start + share] for start in range(0, len(documents), share)]
+        return [one for part in self._threads.map(self._parse_part, parts) for one in part]
+
+    def _parse_part(self, documents: Sequence[Prefix]) -> list[Document | Rejected | None]:
+        return [self._parse_prefix(document) for document in documents]
+
+    def _parse_prefix(self, document: Prefix) -> Document | Rejected | None:
+        """The parsed document, why it cannot be parsed, or None if only the whole text can tell."""
+        if document.complete:
+            return self._parse_text(document.text)
+        if document.size > self._max_bytes:
+            return None
+        found = self._parse_text(document.text)
+        return found if isinstance(found, Document) and found.root is not None else None
+
+    def _parse_text(self, text: str | None) -> Document | Rejected:
+        try:
+            return self._mapper.parse(text)
+        except Rejected as rejected:
+            return rejected
+        except MemoryError:
+            return _OUT_OF_MEMORY
+
+    def _map(self, app_id: int, found: Document | Rejected | None, batch: Batch) -> None:
+        if found is None:
+            return  # taken out of the source since its beginning was read
+        if isinstance(found, Rejected):
+            batch.failures.append((app_id, found.category, found.reason))
+            return
+        try:
+            batch.documents.append((app_id, self._mapper.rows(found, app_id)))
+        except Rejected as rejected:
+            batch.failures.append((app_id, rejected.category, rejected.reason))
+        except MemoryError:
+            batch.failures.append((app_id, _OUT_OF_MEMORY.category, _OUT_OF_MEMORY.reason))
+
+
+def _portions(documents: Sequence[Prefix]) -> Iterator[list[int]]:
+    """app_ids of documents that are read again whole, a few and not too many bytes at a time."""
+    portion: list[int] = []
+    room = REREAD_MB * MB
+    for document in documents:
+        if portion and (len(portion) == REREAD_AT_ONCE or document.size > room):
+            yield portion
+            portion, room = [], REREAD_MB * MB
+        portion.append(document.app_id)
+        room -= document.size
+    if portion:
+        yield portion

@@ -1,0 +1,180 @@
+"""Killed at any point and run again: every document logged once, tables as after an undisturbed run."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+from labs import digests, documents, new_lab, rows
+
+from provenir_lab.api import Lab
+from provenir_lab.errors import LabError
+from provenir_lab.processing import coordinator
+from provenir_lab.progress import Step
+
+RUN_AND_TELL = Path(__file__).with_name("run_and_tell.py")
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
+    lab = new_lab(f"sqlite:///{tmp_path_factory.mktemp('expected') / 'lab.db'}", documents(200))
+    lab.process()
+    return dict(digests(lab))
+
+
+def assert_whole(lab: Lab, expected: dict[str, object]) -> None:
+    assert digests(lab) == expected
+    once = "SELECT count(*), count(DISTINCT app_id) FROM processing_log"
+    assert rows(lab, once) == [(200, 200)]
+
+
+@contextmanager
+def stopped_run(lab: Lab, stop_after: int, **settings: object) -> Iterator[psutil.Process]:
+    """A process in the middle of a run: `stop_after` steps of progress are done, it waits to be killed."""
+    command = [sys.executable, str(RUN_AND_TELL), lab.database.url, json.dumps(settings), str(stop_after)]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert child.stdout is not None
+        for line in child.stdout:
+            if line == "waiting\n":
+                break
+        else:
+            pytest.fail("the run ended before it could be killed")
+        yield psutil.Process(child.pid)
+    finally:
+        child.kill()
+        child.wait()
+
+
+@pytest.mark.parametrize("stop_after", [1, 3])
+def test_killed_between_batches(sqlite_url: str, expected: dict[str, object], stop_after: int) -> None:
+    lab = new_lab(sqlite_url, documents(200))
+    with stopped_run(lab, stop_after, batch_size=30) as run:
+        run.kill()
+        run.wait()
+    assert lab.status().succeeded == 30 * stop_after
+    assert lab.process().documents == 200 - 30 * stop_after
+    assert_whole(lab, expected)
+
+
+def test_killed_inside_a_transaction(sqlite_url: str, expected: dict[str, object]) -> None:
+    """The file is copied while a batch is half written: what a kill leaves behind, to the byte."""
+    lab = new_lab(sqlite_url, documents(200))
+    lab.process(limit=50)
+    script = (
+        "import os, signal, sys\n"
+        "from provenir_lab.api import Lab\n"
+        "from provenir_lab.storage.writer import Writer\n"
+        "def die(*_): os.kill(os.getpid(), getattr(signal, 'SIGKILL', signal.SIGTERM))\n"
+        "Writer._verify = die\n"
+        "Lab(sys.argv[1]).process(batch_size=30)\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", script, lab.database.url], check=False)
+    assert ended.returncode != 0
+    assert lab.status().succeeded == 50
+    lab.process()
+    assert_whole(lab, expected)
+
+
+def test_workers_end_with_their_parent_and_a_rerun_completes(
+    sqlite_url: str, expected: dict[str, object]
+) -> None:
+    lab = new_lab(sqlite_url, documents(200))
+    with stopped_run(lab, 1, workers=2, batch_size=10, stop_after_failures=10) as run:
+        workers = run.children(recursive=True)
+        assert len(workers) >= 2
+        run.kill()
+        run.wait()
+        _, alive = psutil.wait_procs(workers, timeout=10)
+        assert alive == []
+    assert 0 < lab.status().succeeded < 200 or lab.status().pending == 0
+    lab.process(workers=2)
+    assert_whole(lab, expected)
+
+
+def test_the_spans_of_a_dead_worker_are_run_again(sqlite_url: str, expected: dict[str, object]) -> None:
+    lab = new_lab(sqlite_url, documents(200), workers=2, batch_size=5, stop_after_failures=5)
+    killed: list[int] = []
+
+    def kill_once(step: Step) -> None:
+        if not killed:
+            victim = spawned_workers()[0]
+            killed.append(victim.pid)
+            victim.kill()
+
+    lab._progress = kill_once
+    outcome = lab.process()
+    assert killed
+    assert (outcome.succeeded, outcome.failed, outcome.worker_deaths) == (200, {}, 1)
+    assert_whole(lab, expected)
+
+
+def test_workers_that_keep_dying_end_the_run_with_a_message(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = new_lab(sqlite_url, documents(50), workers=2)
+    monkeypatch.setattr(coordinator, "_run_span", os.abort)
+    monkeypatch.setattr(coordinator, "_run_span", die)
+    with pytest.raises(LabError, match="died 3 times in a row"):
+        lab.process()
+    assert lab.status().pending == 50
+
+
+def die(span: object) -> None:
+    """What a worker does instead of its span."""
+    os._exit(9)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_interrupt_ends_the_run_within_ten_seconds(
+    sqlite_url: str, expected: dict[str, object], workers: int
+) -> None:
+    lab = new_lab(sqlite_url, documents(200), workers=workers, batch_size=10, stop_after_failures=10)
+
+    def interrupt(step: Step) -> None:
+        raise KeyboardInterrupt
+
+    lab._progress = interrupt
+    begun = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        lab.process()
+    assert spawned_workers() == []
+    assert time.monotonic() - begun < 10 + 5  # the start of the workers included
+    assert lab.status().pending > 0
+    lab._progress = None
+    lab.process()
+    assert_whole(lab, expected)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="processes cannot be stopped here")
+def test_a_worker_that_slept_while_its_documents_were_done_does_no_harm(
+    sqlite_url: str, expected: dict[str, object]
+) -> None:
+    lab = new_lab(sqlite_url, documents(200))
+    with stopped_run(lab, 1, batch_size=30) as run:
+        run.send_signal(signal.SIGSTOP)
+        assert lab.process().documents == 170
+        run.send_signal(signal.SIGCONT)
+    assert lab.process().documents == 0
+    assert_whole(lab, expected)
+
+
+def spawned_workers() -> list[psutil.Process]:
+    """The live worker processes of this process; the helper that tracks resources is none."""
+    found = []
+    for child in psutil.Process().children():
+        try:
+            if "spawn_main" in " ".join(child.cmdline()) and child.status() != psutil.STATUS_ZOMBIE:
+                found.append(child)
+        except psutil.NoSuchProcess:
+            continue
+    return found

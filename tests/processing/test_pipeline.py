@@ -1,0 +1,74 @@
+"""Items made ahead in a thread: none lost, none reordered, and no thread left behind."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from provenir_lab.processing.pipeline import ahead
+
+
+def threads() -> int:
+    return sum(thread.name == "ahead" for thread in threading.enumerate())
+
+
+@given(st.lists(st.integers(), max_size=40), st.integers(1, 5), st.integers(1, 5))
+def test_all_items_arrive_in_order_through_two_stages(items: list[int], first: int, second: int) -> None:
+    doubled = ahead((2 * item for item in ahead(items, first)), second)
+    assert list(doubled) == [2 * item for item in items]
+    assert threads() == 0
+
+
+def test_it_runs_ahead_but_not_further_than_asked() -> None:
+    made: list[int] = []
+    enough = threading.Semaphore(0)
+
+    def items() -> Iterator[int]:
+        for item in range(100):
+            made.append(item)
+            enough.release()
+            yield item
+
+    stream = ahead(items(), 3)
+    assert next(stream) == 0
+    for _ in range(5):  # the one taken, three in the queue, one at its door
+        assert enough.acquire(timeout=10)
+    assert not enough.acquire(timeout=0.3)
+    assert made == [0, 1, 2, 3, 4]
+    stream.close()
+    assert threads() == 0
+
+
+def test_an_error_comes_after_the_items_before_it() -> None:
+    def items() -> Iterator[int]:
+        yield 1
+        yield 2
+        raise OSError("the source went away")
+
+    seen: list[int] = []
+    with pytest.raises(OSError, match="went away"):
+        for item in ahead(items(), 1):
+            seen.append(item)
+    assert seen == [1, 2]
+    assert threads() == 0
+
+
+def test_a_consumer_that_stops_ends_the_thread_and_closes_the_source() -> None:
+    closed = threading.Event()
+
+    def items() -> Iterator[int]:
+        try:
+            yield from range(1000)
+        finally:
+            closed.set()
+
+    with pytest.raises(KeyboardInterrupt):
+        for item in ahead(items(), 2):
+            if item == 5:
+                raise KeyboardInterrupt
+    assert closed.wait(timeout=10)
+    assert threads() == 0
