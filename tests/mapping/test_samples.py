@@ -1,4 +1,4 @@
-"""The sample documents: the rows of the system in use today, but for the differences the corrections order."""
+"""The sample documents: the rows of the system in use today, but for what the corrections order."""
 
 from __future__ import annotations
 
