@@ -241,7 +241,9 @@ class _Session:
         return [*sweep, self.judged(best, CONFIRM)]
 
     def warm_up(self, slots: Sequence[Slot]) -> None:
-        """The warm-up block. Raises LabError if the baseline does not run at all: nothing could be learned."""
+        """The warm-up block. Raises LabError if the baseline does not run at all: nothing could be
+        learned.
+        """
         self.run_part(slots)
         void = [run.void for run in self.runs if run.part == WARM_UP and run.variant == BASELINE]
         if all(void):

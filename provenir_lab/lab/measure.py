@@ -40,7 +40,9 @@ class Bench(Protocol):
         """What is wrong with the state of the database before a run; empty: nothing."""
 
     def process(self, settings: Settings) -> Mapping[str, Any]:
-        """Runs the processor; its outcome as plain data, `wall_seconds` added. Raises LabError if it fails."""
+        """Runs the processor; its outcome as plain data, `wall_seconds` added. Raises LabError if it
+        fails.
+        """
 
     def digests(self) -> TableDigests:
         """What the tables hold now."""

@@ -145,7 +145,9 @@ def experiment_forest(summary: Summary) -> Forest:
 
 @dataclass(frozen=True)
 class Waterfall:
-    """Figure 4: what each kept phase multiplies throughput by, and the measured end-to-end ratio beside it."""
+    """Figure 4: what each kept phase multiplies throughput by, and the measured end-to-end ratio beside
+    it.
+    """
 
     title: str
     description: str

@@ -1,4 +1,6 @@
-"""A drawn figure as SVG that fits into a page: alternative text, colours that follow the page, no metadata."""
+"""A drawn figure as SVG that fits into a page: alternative text, colours that follow the page, no
+metadata.
+"""
 
 from __future__ import annotations
 
@@ -26,6 +28,7 @@ _VARIABLES = {
 
 STYLE: Any = {
     "svg.fonttype": "none",
+    "svg.hashsalt": "provenir_lab",  # the same figure, the same bytes
     "font.size": 10,
     "font.family": "sans-serif",
     "text.color": INK,
