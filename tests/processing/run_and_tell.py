@@ -1,7 +1,7 @@
 """A process that runs the processor and prints a line after every step of progress, then waits to be told.
 
-python run_and_tell.py URL SETTINGS_JSON STOP_AFTER: prints `step N` N = 1, 2, ...; after step STOP_AFTER it prints
-`waiting` and sleeps until it is killed, in the middle of the run.
+python run_and_tell.py URL SETTINGS_JSON STOP_AFTER: prints `step 1`, `step 2`, ...; after step STOP_AFTER it
+prints `waiting` and sleeps until it is killed, in the middle of the run.
 """
 
 from __future__ import annotations

@@ -220,7 +220,7 @@ def test_contacts_of_another_application_are_left_out_the_same_way_each_time(sql
 
 
 def test_documents_longer_than_what_is_fetched_first(sqlite_url: str) -> None:
-    """Mapped part behind a long beginning, a text over the limit, and short neighbours: alike in all modes."""
+    """Mapped part behind a long beginning, a text over the limit, short neighbours: alike in all modes."""
     made = documents(12)
     texts = {d.app_id: d.text for d in made}
     for d in made[2:9:3]:

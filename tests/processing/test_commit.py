@@ -1,0 +1,192 @@
+"""Batches end in exactly one outcome: lost answers, transient failures, other processes, refusals."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from labs import counts, digests, documents, new_lab, rows
+
+from provenir_lab.api import Lab
+from provenir_lab.errors import DatabaseError, LabError, TransientError
+from provenir_lab.mapping.plan import compile_mapper
+from provenir_lab.processing.commit import RETRIES, Committer, Document, Failure
+from provenir_lab.processing.outcome import Tally
+from provenir_lab.settings import Settings
+from provenir_lab.storage.database import open_engine
+from provenir_lab.storage.log import logged
+from provenir_lab.storage.writer import Session, Writer, Written
+
+BEFORE, AFTER = "before", "after"
+"""Whether a write fails before it is sent, or its answer is lost after it has committed."""
+
+
+@dataclass
+class Faulty:
+    """A real writer some of whose calls fail: call number -> before or after the real write."""
+
+    writer: Writer
+    faults: dict[int, str]
+    calls: int = 0
+
+    def write(self, documents: Sequence[Document], failures: Sequence[Failure], session: Session) -> Written:
+        self.calls += 1
+        fault = self.faults.get(self.calls)
+        if fault == BEFORE:
+            raise TransientError("the connection was lost")
+        written = self.writer.write(documents, failures, session)
+        if fault == AFTER:
+            raise TransientError("the connection was lost")
+        return written
+
+
+@dataclass
+class Bench:
+    """A committer on a real lab, with mapped documents."""
+
+    lab: Lab
+    engine: sa.Engine
+    mapped: list[Document]
+    session: Session = Session("20260102_030405-0123abcd-0001")
+    pauses: list[float] = field(default_factory=list)
+
+    def committer(self, faults: dict[int, str] | None = None, stop_after: int = 0) -> tuple[Committer, Tally]:
+        tally = Tally()
+        committer = Committer(
+            Faulty(self.writer(), faults or {}),
+            lambda ids: logged(self.engine, self.lab.target, ids),
+            self.session,
+            stop_after,
+            tally,
+            sleep=self.pauses.append,
+            rng=random.Random(1),
+        )
+        return committer, tally
+
+    def writer(self) -> Writer:
+        columns = compile_mapper(self.lab.contract, self.lab.target.tables).columns
+        return Writer(self.engine, self.lab.target, columns, Settings())
+
+
+@pytest.fixture
+def make_bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Bench]]:
+    engines = []
+
+    def make() -> Bench:
+        path = tmp_path_factory.mktemp("bench") / "lab.db"
+        lab = new_lab(f"sqlite:///{path}", documents(12))
+        engines.append(open_engine(lab.database.url, Settings()))
+        mapper = compile_mapper(lab.contract, lab.target.tables)
+        return Bench(lab, engines[-1], [(d.app_id, mapper.map(d.text)) for d in documents(12)])
+
+    yield make
+    for engine in engines:
+        engine.dispose()
+
+
+@pytest.fixture
+def bench(make_bench: Callable[[], Bench]) -> Bench:
+    return make_bench()
+
+
+def test_a_transient_failure_is_tried_again_after_a_pause(bench: Bench) -> None:
+    committer, tally = bench.committer({1: BEFORE, 2: BEFORE})
+    committer.commit(bench.mapped, [])
+    assert (tally.succeeded, tally.retries, tally.skipped) == (12, 2, 0)
+    assert 0.1 <= bench.pauses[0] <= 0.2 <= bench.pauses[1] <= 0.4
+    assert tally.stages["wait"] == pytest.approx(sum(bench.pauses))
+
+
+def test_a_lost_answer_to_a_commit_is_looked_up_and_not_done_again(bench: Bench) -> None:
+    committer, tally = bench.committer({1: AFTER})
+    committer.commit(bench.mapped, [(1, "malformed_xml", "line 1")])
+    assert (tally.succeeded, tally.failed, tally.skipped) == (12, {"malformed_xml": 1}, 0)
+    assert tally.rows["app_base"] == 12
+    assert counts(bench.lab)["processing_log"] == 13
+
+
+def test_a_database_that_stays_away_ends_the_run(bench: Bench) -> None:
+    committer, tally = bench.committer(dict.fromkeys(range(1, 99), BEFORE))
+    with pytest.raises(TransientError):
+        committer.commit(bench.mapped, [])
+    assert len(bench.pauses) == RETRIES
+    assert tally.succeeded == 0
+    assert set(counts(bench.lab).values()) == {0}
+
+
+def test_documents_that_another_process_has_done_are_skipped(bench: Bench) -> None:
+    other = Session("20260102_030405-0123abcd-0002")
+    bench.writer().write(bench.mapped[3:6], [(77, "malformed_xml", "line 1")], other)
+    committer, tally = bench.committer()
+    committer.commit(bench.mapped, [(77, "malformed_xml", "line 1"), (78, "too_large", "20 MB")])
+    assert (tally.succeeded, tally.failed, tally.skipped) == (9, {"too_large": 1}, 4)
+    sessions = "SELECT session_id, count(*) FROM processing_log GROUP BY session_id ORDER BY 1"
+    assert rows(bench.lab, sessions) == [(bench.session.session_id, 10), (other.session_id, 4)]
+
+
+def test_a_refused_document_stands_alone(bench: Bench) -> None:
+    app_id, tables = bench.mapped[5]
+    spoilt = {
+        **tables,
+        "app_contact_base": [],
+        "app_contact_address": [],
+    }  # employments without their contact
+    committer, tally = bench.committer()
+    committer.commit([*bench.mapped[:5], (app_id, spoilt), *bench.mapped[6:]], [])
+    committer.flush()
+    assert (tally.succeeded, tally.failed) == (11, {"constraint_violation": 1})
+    assert tally.rows["app_base"] == counts(bench.lab)["app_base"] == 11
+
+
+def test_a_log_that_refuses_rows_ends_the_run(bench: Bench) -> None:
+    committer, _ = bench.committer()
+    with pytest.raises(DatabaseError, match="processing_log cannot be written"):
+        committer.commit([], [(1, "malformed_xml", "line 1"), (1, "malformed_xml", "line 1")])
+
+
+def test_failures_wait_for_a_success_or_the_end(bench: Bench) -> None:
+    committer, tally = bench.committer(stop_after=3)
+    committer.commit([], [(1, "malformed_xml", "line 1")])
+    committer.commit([], [(2, "malformed_xml", "line 1")])
+    assert counts(bench.lab)["processing_log"] == 0
+    committer.commit(bench.mapped[:1], [(3, "malformed_xml", "line 1")])
+    assert counts(bench.lab)["processing_log"] == 4
+    committer.commit([], [(4, "malformed_xml", "line 1")])
+    assert committer.flush()
+    assert not committer.flush()
+    assert tally.failed == {"malformed_xml": 4}
+
+
+def test_too_many_failures_in_a_row_log_nothing(bench: Bench) -> None:
+    committer, _ = bench.committer(stop_after=3)
+    failures = [(i, "malformed_xml" if i < 3 else "too_large", "line 1") for i in range(1, 4)]
+    with pytest.raises(LabError, match="3 documents in a row failed .malformed_xml: 2, too_large: 1."):
+        committer.commit([], failures)
+    assert counts(bench.lab)["processing_log"] == 0
+
+
+@settings(max_examples=25, deadline=None)
+@given(data=st.data())
+def test_whatever_call_fails_every_document_is_written_once(
+    make_bench: Callable[[], Bench], data: st.DataObject
+) -> None:
+    bench = make_bench()
+    faults = data.draw(st.dictionaries(st.integers(1, 12), st.sampled_from([BEFORE, AFTER]), max_size=6))
+    size = data.draw(st.integers(1, 12))
+    failures: list[Failure] = [(i, "malformed_xml", "line 1") for i in range(1, 4)]
+    committer, tally = bench.committer(faults)
+    for start in range(0, 12, size):
+        committer.commit(bench.mapped[start : start + size], failures if start == 0 else [])
+    committer.flush()
+    undisturbed = make_bench()
+    plain, _ = undisturbed.committer()
+    plain.commit(undisturbed.mapped, failures)
+    assert digests(bench.lab) == digests(undisturbed.lab)
+    assert (tally.succeeded, tally.failed, tally.skipped) == (12, {"malformed_xml": 3}, 0)
+    assert sum(n for _, n in tally.commits) == 15
+    assert sum(tally.rows.values()) >= sum(counts(bench.lab).values()) - 15
