@@ -13,14 +13,15 @@ from typing import Any
 
 from provenir_lab.errors import Rejected
 from provenir_lab.mapping.attributes import node_finder
-from provenir_lab.mapping.chains import ColumnPlan
+from provenir_lab.mapping.chains import ColumnPlan, calculated_result
 from provenir_lab.mapping.contacts import ContactPlan, child_filter
 from provenir_lab.mapping.context import ContextNames, bare_name_check, has_other
-from provenir_lab.mapping.contract import BIT_TYPES, DATE_TYPES, NUMBER_TYPES, Contract, Field, FilterRule
+from provenir_lab.mapping.contract import Contract, Field, FilterRule
 from provenir_lab.mapping.expressions import compile_expression
 from provenir_lab.mapping.roles import RoleSources
 from provenir_lab.mapping.row_types import RowTypes
 from provenir_lab.mapping.source import Bundle, MakeReader, Source
+from provenir_lab.mapping.steps import generic_conversion, is_text
 from provenir_lab.tables import Column, Tables
 
 Rows = dict[str, list[tuple[Any, ...]]]
@@ -148,8 +149,10 @@ class RowsCompiler:
         self.names.add(name)
         return f"names[{name!r}]"
 
-    def _segment(self, field: Field) -> str | None:
+    def _segment(self, field: Field, own_path: tuple[str, ...] = ()) -> str | None:
         """How a path leads into a row's context: `own` attribute, `none`, or None if it does not."""
+        if own_path and field.path[: len(own_path)] == own_path:
+            return "own" if field.path == own_path else "none"
         index = next((i for i, tag in enumerate(field.path) if "contact" in tag), None)
         if index is None:
             return None
@@ -167,9 +170,11 @@ class RowsCompiler:
     # ---- columns
 
     def column_plan(self, field: Field) -> ColumnPlan:
+        return self._make_column(field, self.contract, self._column(field), self._unknown)
+
+    def _column(self, field: Field) -> Column | None:
         table = self.tables.get(field.table)
-        real = table.column(field.column) if table else None
-        return self._make_column(field, self.contract, real, self._unknown)
+        return table.column(field.column) if table else None
 
     def _assign(self, target: str, field: Field, scope: _Scope) -> tuple[list[str], str]:
         """Lines that compute a column, and the expression that tells whether its row is worth writing."""
@@ -198,25 +203,30 @@ class RowsCompiler:
         result = self.source.name("x")
         evaluate = self.source.bind("calculate", compile_expression(field.expression or "").evaluate)
         lines = [f"{result} = {evaluate}({scope.get})"]
-        plan = self.column_plan(field)
-        convert = self.source.bind("k", plan.convert)
         position = [step.name for step in field.types].index("calculated_field")
         if [step.name for step in field.types[position + 1 : position + 2]] == ["enum"]:
             # no result: the enum sees the attribute itself; a real result passes the enum by
             passing = replace(field, types=(*field.types[: position + 1], *field.types[position + 2 :]))
             passed_by = self.source.bind("k", self.column_plan(passing).convert)
+            enum = replace(field, types=field.types[position + 1 :])
+            convert = self.source.bind("k", self.column_plan(enum).convert)
+            generic = generic_conversion(field, self.contract, self._column(field))
+            typed = self.source.bind("typed", calculated_result(field, generic))
             lines += [
+                f"{result} = {typed}({result})",
                 f"if {result} is None: {target} = {convert}({scope.original(field)})",
-                f"elif isinstance({result}, str) and not {result}.strip(): {target} = {convert}('')",
+                f"elif {result} == '': {target} = {convert}('')",
                 f"else: {target} = {passed_by}({result})",
             ]
             return lines, f"{target} is not None"
+        plan = self.column_plan(field)
+        convert = self.source.bind("k", plan.convert)
         null = self.source.bind("d", plan.on_null)
         lines.append(f"{target} = {convert}({result}) if {result} is not None else {null}")
         if plan.counts is None:
             return lines, f"{target} is not None"
         counts = f"{self.source.bind('counts', plan.counts)}({result})"
-        if field.data_type in (*NUMBER_TYPES, *DATE_TYPES, *BIT_TYPES):
+        if not is_text(field):
             counts += f" and {target} is not None"  # only a text keeps a calculated ""
         return lines, counts
 
@@ -226,7 +236,9 @@ class RowsCompiler:
         counts: list[str] = []
         targets: dict[str, str] = dict(keys)
         required: dict[str, str] = {}
+        marks: list[int] = []
         for field in fields:
+            marks.append(len(lines))
             if field.column in keys or not field.column:
                 continue
             target = self.source.name("c")
@@ -245,7 +257,7 @@ class RowsCompiler:
             f"if {targets[name]} is None: {self.source.bind('missing', _missing(f'{table}.{name}'))}()"
             for name in required
         ]
-        return _RowSource(lines, counts, checks, f"({values},)", targets)
+        return _RowSource(lines, counts, checks, f"({values},)", targets, [*marks, len(lines)])
 
     def _always_counts(self, field: Field) -> bool:
         """A flag is data even where it is 0 for want of a value."""
@@ -288,7 +300,7 @@ class RowsCompiler:
                 return current.variable(field.attribute, ignore_case=False)
             if field.path == self.contract.application_path:
                 return self.flat(field.path, field.attribute, ignore_case=False)
-            segment = self._segment(field)
+            segment = self._segment(field, self._contacts.rule.path)
             if segment is None:
                 return self.flat(field.path, field.attribute)
             return own.variable(field.attribute, ignore_case=True) if segment == "own" else "None"
@@ -319,20 +331,29 @@ class RowsCompiler:
         scope = self._element_scope(
             fields, value, own, {self.contract.contact_id_attribute: "contact.id_text"}
         )
+        tells = _MEANINGFUL[kind]
+        first = tuple(f for f in fields if f.column in tells)
+        fields = (*first, *(f for f in fields if f.column not in tells))
         row = self._row(table, fields, scope, {self.contract.key_of(table): "contact.id"})
-        said = [row.targets[c] for c in _MEANINGFUL[kind] if c in row.targets]
-        said += [
-            f"({v} and {v}.strip())"
-            for v in (own.variable(a, ignore_case=False) for a in _MEANINGFUL_SOURCE[kind])
-        ]
+        said = [self._says(f, row.targets[f.column]) for f in first]
+        for attribute in _MEANINGFUL_SOURCE[kind]:
+            text = own.variable(attribute, ignore_case=False)
+            said.append(f"({text} and {text}.strip())")
         self._child_loop(rule)
         self.source.lines += own.lines(always_there=True)
-        self.source.add(*row.lines, depth=4)
+        # a row that says nothing is dropped before its other values are looked at
+        self.source.add(
+            *row.lines[: row.marks[len(first)]], f"if not ({' or '.join(said)}): continue", depth=4
+        )
+        self.source.add(*row.lines[row.marks[len(first)] :], depth=4)
         if "True" not in row.counts:
             self.source.add(f"if not ({' or '.join(row.counts) or 'False'}): continue", depth=4)
-        self.source.add(f"if not ({' or '.join(said)}): continue", depth=4)
         self.source.add(*row.checks, f"rows.append({row.values})", depth=4)
         self.source.add(f"if rows: out[{table!r}] = rows")
+
+    @staticmethod
+    def _says(field: Field, target: str) -> str:
+        return target if is_text(field) or field.column == "monthly_salary" else f"{target} is not None"
 
     def _child_loop(self, rule: FilterRule) -> None:
         has_children = self.source.bind("has_children", self._contacts.has_children)
@@ -365,6 +386,8 @@ class _RowSource:
     """The tuple."""
     targets: dict[str, str]
     """Column -> expression of its value."""
+    marks: list[int]
+    """Number of lines before each field's, and before the end."""
 
 
 def _names(field: Field) -> frozenset[str]:

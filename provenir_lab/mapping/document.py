@@ -17,7 +17,7 @@ from lxml import etree
 
 from provenir_lab.errors import Rejected
 from provenir_lab.mapping.contract import Path
-from provenir_lab.mapping.nodes import Node, NodeBuilder, local_name, node_of, own_node_of
+from provenir_lab.mapping.nodes import DoctypeFound, Node, NodeBuilder, local_name, node_of, own_node_of
 
 MB = 1_000_000
 
@@ -109,19 +109,22 @@ class DocumentReader:
             builder, parser = self._node_parser()
             try:
                 return self._located(etree.fromstring(data, parser), data)  # type: ignore[arg-type]
+            except DoctypeFound:
+                builder.reset()
+                raise _doctype() from None
             except etree.XMLSyntaxError:
                 builder.reset()  # not the end it seemed to be, or really malformed: the pull parser knows
-        return self._pull(_encode(_prepare(text)))
+        return self._pull(_prepare(text))
 
     def _parse_full(self, text: str) -> Document:
-        data = _encode(_prepare(text).rstrip())
-        try:
-            return self._located_in_tree(etree.fromstring(data, self._tree_parser()), data)
-        except etree.XMLSyntaxError as error:
-            raise _rejection(error) from None
+        return self._parse_nodes(_encode(_prepare(text).rstrip()))
 
-    def _pull(self, data: bytes) -> Document:
-        """Feed up to each place that may end the subtree, and no further than the one that does."""
+    def _pull(self, text: str) -> Document:
+        """Feed up to each place that may end the subtree, and no further than the one that does.
+
+        What lies behind it is not looked at; what lies before it must be well-formed, namespaces included.
+        """
+        data = text.encode("utf-8", "surrogatepass")
         parser = etree.XMLPullParser(events=("end",), tag="{*}" + self._path[-1], **_PARSER_OPTIONS)
         fed = 0
         try:
@@ -130,22 +133,21 @@ class DocumentReader:
                 fed = match.end()
                 events: Any = parser.read_events()
                 for _, element in events:
-                    above = [*element.iterancestors()][::-1]
-                    if tuple(local_name(str(e.tag)) for e in above) == self._path[:-1]:
-                        return Document(tuple(map(own_node_of, above)), node_of(element), data[:fed])
+                    above = [*element.iterancestors()]
+                    if tuple(local_name(str(e.tag)) for e in above[::-1]) == self._path[:-1]:
+                        closing = "".join(f"</{_prefixed(e)}>" for e in above)
+                        return self._parse_nodes(data[:fed] + closing.encode())
             parser.feed(data[fed:])
-            return self._located_in_tree(parser.close(), data)
-        except etree.XMLSyntaxError as error:
-            raise self._rejection_with_place(error, data) from None
+            parser.close()
+        except etree.XMLSyntaxError:
+            pass  # the ordinary parser knows the place of every error
+        return self._parse_nodes(_encode(text))
 
-    def _rejection_with_place(self, error: etree.XMLSyntaxError, data: bytes) -> Rejected:
-        """The pull parser does not know the place of every error; the ordinary one does."""
-        if error.position[0] == 0:
-            try:
-                etree.fromstring(data, self._tree_parser())
-            except etree.XMLSyntaxError as placed:
-                error = placed
-        return _rejection(error)
+    def _parse_nodes(self, data: bytes) -> Document:
+        try:
+            return self._located_in_tree(etree.fromstring(data, self._tree_parser()), data)
+        except etree.XMLSyntaxError as error:
+            raise _rejection(error) from None
 
     def _located(self, top: Node, data: bytes) -> Document:
         found = _first_at((top,), self._path[1:])
@@ -161,6 +163,8 @@ class DocumentReader:
 
     def _located_in_tree(self, top: etree._Element, data: bytes) -> Document:
         """As `_located`, with nodes made only of what lies on the way to the reading root."""
+        if top.getroottree().docinfo.internalDTD is not None:
+            raise _doctype()
         return self._located(_nodes_along(top, self._path[1:]), data)
 
     def _node_parser(self) -> tuple[NodeBuilder, etree.XMLParser]:
@@ -209,7 +213,8 @@ def app_id_of(node: Node, path: Path, attribute: str) -> int:
 
     Raises Rejected (`missing_app_id`, `invalid_app_id`).
     """
-    text = (node.attributes.get(attribute) or "").strip()
+    names = {local_name(name): value for name, value in reversed(node.attributes.items())}
+    text = names.get(attribute, "").strip()
     where = f"/{'/'.join(path)}/@{attribute}"
     if not text:
         raise Rejected("missing_app_id", f"{where} is missing or blank")
@@ -227,8 +232,18 @@ def _prepare(text: str) -> str:
                 break
         text = text.lstrip(_LEADING_CONTROLS).lstrip()
     if _DOCTYPE.match(text):
-        raise Rejected("forbidden_doctype", "the document has a DOCTYPE")
+        raise _doctype()
     return text
+
+
+def _doctype() -> Rejected:
+    return Rejected("forbidden_doctype", "the document has a DOCTYPE")
+
+
+def _prefixed(element: etree._Element) -> str:
+    """The tag as it is written in the document."""
+    name = local_name(str(element.tag))
+    return f"{element.prefix}:{name}" if element.prefix else name
 
 
 def _encode(text: str) -> bytes:

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from provenir_lab.errors import Rejected
 from provenir_lab.mapping import convert
-from provenir_lab.mapping.chains import Value, generic_conversion, plan_column
+from provenir_lab.mapping.chains import plan_column
 from provenir_lab.mapping.contract import (
     BIT_TYPES,
     DATE_TYPES,
@@ -18,6 +18,7 @@ from provenir_lab.mapping.contract import (
     Field,
 )
 from provenir_lab.mapping.expressions import Get, compile_expression
+from provenir_lab.mapping.steps import Value, default_of, default_text, generic_conversion, literal_default
 from provenir_lab.tables import Column, Tables
 
 Texts = tuple[str | None, ...]
@@ -67,6 +68,7 @@ def group_rows(
     flags = {f.column for f in fields if f.has("char_to_bit")} if kind == "warranty_field" else set()
     blank = {name: 0 if name in flags else None for name in columns}
     required = _required(fields, tables)
+    literals = _literals(fields, contract, tables)
     key = contract.key_of(table)
     number_column = ROW_TYPE_COLUMNS[kind][0]
 
@@ -86,6 +88,9 @@ def group_rows(
                 if row[name] is None:
                     row[name] = default
             row[key], row[number_column] = app_id, number
+            for name, literal in literals.items():
+                if row[name] is None:
+                    row[name] = literal
             for name in required:
                 if row[name] is None:
                     raise Rejected("missing_required", f"{table}.{name}")
@@ -106,8 +111,20 @@ def _required(fields: Iterable[Field], tables: Tables) -> list[str]:
     return list(names)
 
 
+def _literals(fields: Iterable[Field], contract: Contract, tables: Tables) -> dict[str, Value]:
+    """What the database would fill in itself, were the columns not named in the INSERT."""
+    found: dict[str, Value] = {}
+    for field in fields:
+        real = tables.get(field.table)
+        column = real.column(field.column) if real else None
+        literal = literal_default(column)
+        if column is not None and not column.nullable and literal is not None:
+            found[field.column] = default_of(field, literal, generic_conversion(field, contract, column))
+    return found
+
+
 def _default(field: Field, contract: Contract, column: Column | None) -> Value:
-    return generic_conversion(field, contract, column)(str(field.default))
+    return default_of(field, default_text(field), generic_conversion(field, contract, column))
 
 
 def _uncut(field: Field, contract: Contract, column: Column | None) -> Callable[[Value], Value]:
@@ -136,7 +153,7 @@ def _warranty_cell(field: Field, contract: Contract, column: Column | None) -> C
 
     def cell(text: str | None, names: Get) -> tuple[Value, bool]:
         found = meaningful(text)
-        return (fit((text or "").strip() or None), found is not None)
+        return (None, False) if found is None else (fit(found), True)
 
     return cell
 

@@ -62,6 +62,10 @@ def last_at(parent: Node, tags: tuple[str, ...]) -> Node | None:
     return None
 
 
+class DoctypeFound(Exception):
+    """The document has a DOCTYPE, wherever the parser may have found it."""
+
+
 class NodeBuilder:
     """A parser target (https://lxml.de/parsing.html#the-target-parser-interface) that gives the root node."""
 
@@ -83,6 +87,9 @@ class NodeBuilder:
 
     def end(self, tag: str) -> None:
         self._open.pop()
+
+    def doctype(self, name: str, public_id: str | None, system_url: str | None) -> None:
+        raise DoctypeFound
 
     def close(self) -> Node | None:
         root = self._root

@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from provenir_lab.mapping import convert
-from provenir_lab.mapping.chains import Value, generic_conversion
 from provenir_lab.mapping.contract import Field, MappingType
 from provenir_lab.mapping.expressions import compile_expression
 from provenir_lab.mapping.groups import group_number, group_rows, meaningful
+from provenir_lab.mapping.steps import Value, generic_conversion
 
 if TYPE_CHECKING:
     from provenir_lab.mapping.compiler import RowsCompiler
@@ -83,6 +83,9 @@ class RowTypes:
         self._append(value, score, f"app_id, {step.parameter!r}, x")
 
     def _indicator(self, field: Field, step: MappingType, value: str) -> None:
+        if not step.parameter:
+            return
+
         def indicator(text: str) -> Value:
             return "1" if text.strip().lower() in _TRUE else None
 
@@ -93,7 +96,9 @@ class RowTypes:
         self._append(value, self._text("value"), f"app_id, {name!r}, {source!r}, x")
 
     def _report(self, field: Field, step: MappingType, value: str) -> None:
-        self._append(value, self._text("value"), f"app_id, {field.attribute!r}, x, {step.parameter!r}")
+        self._append(
+            value, self._text("value"), f"app_id, {field.attribute!r}, x, {step.parameter or None!r}"
+        )
 
     def _exception(self, field: Field, step: MappingType, value: str) -> None:
         number = group_number(step.parameter)
