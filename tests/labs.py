@@ -12,7 +12,6 @@ from typing import Any
 import sqlalchemy as sa
 
 from provenir_lab.api import Lab
-from provenir_lab.mapping.plan import compile_mapper
 from provenir_lab.mock import MockDocument, generate
 from provenir_lab.progress import silent
 from provenir_lab.settings import Settings
@@ -51,7 +50,7 @@ def put(lab: Lab, texts: Iterable[tuple[int, str | None]], campaigns: Iterable[s
 def digests(lab: Lab) -> dict[str, TableDigest]:
     """Digests of all tables and of the log's outcomes."""
     engine = open_engine(lab.database.url, Settings())
-    columns = compile_mapper(lab.contract, lab.target.tables).columns
+    columns = {table: lab.contract.columns_of(table) for table in lab.contract.tables}
     found = digest_tables(engine, lab.target, columns)
     engine.dispose()
     return found
