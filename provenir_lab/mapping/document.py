@@ -213,7 +213,7 @@ def app_id_of(node: Node, path: Path, attribute: str) -> int:
 
     Raises Rejected (`missing_app_id`, `invalid_app_id`).
     """
-    names = {local_name(name): value for name, value in reversed(node.attributes.items())}
+    names = {local_name(name): value for name, value in [*node.attributes.items()][::-1]}
     text = names.get(attribute, "").strip()
     where = f"/{'/'.join(path)}/@{attribute}"
     if not text:
