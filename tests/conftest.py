@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from places import Place
+from places import Place, drop_sqlserver_schema
 from postgres_server import PostgresServer, Unavailable
 
 _numbers = itertools.count(1)
@@ -37,6 +37,17 @@ def sqlite_url(tmp_path: Path) -> str:
     return f"sqlite:///{(tmp_path / 'lab.db').as_posix()}"
 
 
+@pytest.fixture
+def sqlserver_schema() -> Iterator[tuple[str, str]]:
+    """The SQL Server that PROVENIR_LAB_TEST_SQLSERVER names, and the name of a schema that it lacks."""
+    url = os.environ.get("PROVENIR_LAB_TEST_SQLSERVER")
+    if not url:
+        pytest.skip("PROVENIR_LAB_TEST_SQLSERVER names no SQL Server")
+    schema = f"lab_{os.getpid()}_{next(_numbers)}"
+    yield url, schema
+    drop_sqlserver_schema(url, schema)
+
+
 @pytest.fixture(params=["sqlite", "postgresql", "mssql"])
 def place(request: pytest.FixtureRequest) -> Place:
     """An empty place on each kind of database in turn; SQL Server only where one is named."""
@@ -45,7 +56,4 @@ def place(request: pytest.FixtureRequest) -> Place:
         return Place(request.getfixturevalue("sqlite_url"), None, kind)
     if kind == "postgresql":
         return Place(request.getfixturevalue("postgres_url"), "lab", kind)
-    url = os.environ.get("PROVENIR_LAB_TEST_SQLSERVER")
-    if not url:
-        pytest.skip("PROVENIR_LAB_TEST_SQLSERVER names no SQL Server")
-    return Place(url, f"lab_{os.getpid()}_{next(_numbers)}", kind)
+    return Place(*request.getfixturevalue("sqlserver_schema"), kind)

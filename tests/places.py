@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import sqlalchemy as sa
+
 
 @dataclass(frozen=True)
 class Place:
@@ -13,3 +15,22 @@ class Place:
     schema: str | None
     kind: str
     """sqlite, postgresql or mssql."""
+
+
+def drop_sqlserver_schema(url: str, schema: str) -> None:
+    """Drops a schema with its tables, if it is there."""
+    engine = sa.create_engine(url, isolation_level="AUTOCOMMIT")
+    tables = "SELECT table_name FROM information_schema.tables WHERE table_schema = ?"
+    with engine.connect() as connection:
+        while left := [row[0] for row in connection.exec_driver_sql(tables, (schema,))]:
+            dropped = 0
+            for name in left:
+                try:
+                    connection.exec_driver_sql(f"DROP TABLE {schema}.{name}")
+                    dropped += 1
+                except sa.exc.DBAPIError:
+                    continue  # another table still refers to it
+            if not dropped:
+                raise RuntimeError(f"{schema} cannot be emptied: {left}")
+        connection.exec_driver_sql(f"DROP SCHEMA IF EXISTS {schema}")
+    engine.dispose()

@@ -35,7 +35,8 @@ class PostgresServer:
         self.start()
 
     def start(self) -> None:
-        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={self._home} -c fsync=off"
+        settings = ("listen_addresses=127.0.0.1", f"unix_socket_directories={self._home}", "fsync=off")
+        options = f"-p {self.port} " + " ".join(f"-c {setting}" for setting in settings)
         self._run("pg_ctl", "-D", self._data, "-w", "-l", self._home / "log", "-o", options, "start")
 
     def stop(self, mode: str = "fast") -> None:

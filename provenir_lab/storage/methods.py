@@ -1,7 +1,7 @@
 """Write methods: how the rows of one table reach the database. Each is a function of (connection, rows).
 
 `executemany` works everywhere. `copy` is PostgreSQL's bulk load. `json` sends one parameter that the server
-takes apart.
+takes apart. `fast_executemany` is pyodbc's array of parameters.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from provenir_lab.errors import UsageError
 from provenir_lab.storage.schema import column_type
+from provenir_lab.storage.sqlserver import has_identity, input_sizes, takes_arrays, with_identity
 from provenir_lab.storage.values import adapters, convert, copy_text, json_values
 from provenir_lab.tables import Column, Table
 
@@ -25,7 +26,7 @@ Insert = Callable[[sa.Connection, Rows], None]
 _POSSIBLE = {
     "sqlite": ("executemany", "json"),
     "postgresql": ("copy", "executemany", "json"),
-    "mssql": ("executemany", "json"),
+    "mssql": ("fast_executemany", "executemany", "json"),
 }
 """The methods of each database, the one that `auto` means first."""
 
@@ -55,9 +56,17 @@ class Destination:
         return column_type(column, self.engine.dialect.name).compile(self.engine.dialect)
 
 
+def possible_methods(engine: sa.Engine) -> tuple[str, ...]:
+    """The methods that this database and its driver know, the one that `auto` means first."""
+    named = _POSSIBLE[engine.dialect.name]
+    if engine.dialect.name == "mssql" and not takes_arrays(engine):
+        return tuple(method for method in named if method != "fast_executemany")
+    return named
+
+
 def choose_method(engine: sa.Engine, wanted: str) -> str:
     """What the setting `write_method` means on this database. Raises UsageError if it has no such method."""
-    possible = _POSSIBLE[engine.dialect.name]
+    possible = possible_methods(engine)
     if wanted == "auto":
         return possible[0]
     if wanted not in possible:
@@ -72,17 +81,25 @@ def make_insert(
 ) -> Insert:
     """The insert of `columns` into `table` by `method` (one of `choose_method`)."""
     found = tuple(column for name in columns if (column := table.column(name)))
-    return _METHODS[method](Destination(engine, sa_table, found))
+    to = Destination(engine, sa_table, found)
+    insert = _METHODS[method](to)
+    if engine.dialect.name == "mssql" and has_identity(engine, to.name, found):
+        return with_identity(insert, to.name)
+    return insert
 
 
 def _executemany(to: Destination) -> Insert:
-    statement = f"INSERT INTO {to.name} ({to.column_list}) VALUES ({', '.join([to.mark] * len(to.columns))})"
+    statement = _values_statement(to)
     adapt = adapters(to.columns, to.engine.dialect.name)
 
     def insert(connection: sa.Connection, rows: Rows) -> None:
         connection.exec_driver_sql(statement, list(convert(rows, adapt)))
 
     return insert
+
+
+def _values_statement(to: Destination) -> str:
+    return f"INSERT INTO {to.name} ({to.column_list}) VALUES ({', '.join([to.mark] * len(to.columns))})"
 
 
 def _copy(to: Destination) -> Insert:
@@ -93,6 +110,22 @@ def _copy(to: Destination) -> Insert:
         driver: Any = connection.connection.driver_connection
         with driver.cursor() as cursor, cursor.copy(statement) as stream:
             stream.write(encode(rows))
+
+    return insert
+
+
+def _fast_executemany(to: Destination) -> Insert:
+    if any(c.length is None and c.type in ("varchar", "char") for c in to.columns):
+        return _json(to)  # an array has the declared width of every row: not for texts without a limit
+    statement = _values_statement(to)
+    sizes = input_sizes(to.columns)
+
+    def insert(connection: sa.Connection, rows: Rows) -> None:
+        driver: Any = connection.connection.driver_connection
+        with driver.cursor() as cursor:
+            cursor.fast_executemany = True
+            cursor.setinputsizes(sizes)
+            cursor.executemany(statement, rows)
 
     return insert
 
@@ -120,7 +153,10 @@ def _postgresql_shredder(to: Destination) -> str:
 
 
 def _sqlserver_shredder(to: Destination) -> str:
-    fields = ", ".join(f"c{i} {to.sql_type(c)} '$[{i}]'" for i, c in enumerate(to.columns))
+    # lengths and the rounding of moments are left to the insert, which reports what does not fit
+    loose = {"varchar": "nvarchar(max)", "char": "nvarchar(max)", "datetime": "datetime2"}
+    types = [loose.get(c.type) or to.sql_type(c) for c in to.columns]
+    fields = ", ".join(f"c{i} {sql_type} '$[{i}]'" for i, sql_type in enumerate(types))
     places = ", ".join(f"c{i}" for i in range(len(to.columns)))
     return f"SELECT {places} FROM OPENJSON(?) WITH ({fields})"
 
@@ -134,4 +170,5 @@ _METHODS: dict[str, Callable[[Destination], Insert]] = {
     "executemany": _executemany,
     "copy": _copy,
     "json": _json,
+    "fast_executemany": _fast_executemany,
 }

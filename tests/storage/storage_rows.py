@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import random
+import re
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from provenir_lab.settings import Settings
+from provenir_lab.storage.database import writing
 from provenir_lab.storage.schema import Marker, Target
 from provenir_lab.storage.writer import Session, Writer
 from provenir_lab.tables import INTEGER_RANGES, Column, packaged_tables
@@ -44,6 +46,16 @@ class Lab:
         schema = "" if self.engine.dialect.name == "sqlite" else f"{self.target.schema}."
         with self.engine.connect() as connection:
             return [tuple(row) for row in connection.execute(sa.text(statement.replace("{}", schema)))]
+
+    def run(self, statement: str) -> None:
+        """Runs a statement in which `{}` stands for the schema and its dot; an id column is no obstacle."""
+        text = statement.replace("{}", f"{self.target.schema}." if self.target.schema else "")
+        identity = self.engine.dialect.name == "mssql" and re.match(r"INSERT INTO (\S*app_base) ", text)
+        with writing(self.engine) as connection:
+            for part in (f"SET IDENTITY_INSERT {identity[1]} ON", text) if identity else (text,):
+                connection.execute(sa.text(part))
+            if identity:
+                connection.execute(sa.text(f"SET IDENTITY_INSERT {identity[1]} OFF"))
 
     def counts(self) -> dict[str, int]:
         names = (*self.target.target_tables, "processing_log")

@@ -10,12 +10,6 @@ from provenir_lab.storage.schema import Target
 from provenir_lab.storage.source import store_documents
 
 
-def statement(lab: Lab, text: str) -> None:
-    schema = f"{lab.target.schema}." if lab.target.schema else ""
-    with writing(lab.engine) as connection:
-        connection.execute(sa.text(text.replace("{}", schema)))
-
-
 def test_clean_empties_the_tables_and_keeps_what_runs_need(lab: Lab) -> None:
     with writing(lab.engine) as connection:
         store_documents(connection, lab.target, [(1, "<x/>"), (2, "<x/>")], ["C1"])
@@ -40,7 +34,7 @@ def test_a_second_load_equals_the_first(lab: Lab) -> None:
 
 def test_without_the_marker_nothing_is_deleted(lab: Lab) -> None:
     lab.writer().write([document(1)], [], SESSION)
-    statement(lab, "DELETE FROM {}provenir_lab_marker")
+    lab.run("DELETE FROM {}provenir_lab_marker")
     before = lab.counts()
     with pytest.raises(GuardError, match="marker") as caught:
         clean(lab.engine, lab.target)
@@ -58,7 +52,7 @@ def test_without_the_marker_nothing_is_deleted(lab: Lab) -> None:
 )
 def test_with_rows_that_the_lab_did_not_write_nothing_is_deleted(lab: Lab, strange: str) -> None:
     lab.writer().write([document(1), document(2)], [], SESSION)
-    statement(lab, strange)
+    lab.run(strange)
     before = lab.counts()
     with pytest.raises(GuardError, match="1 rows of app_base"):
         clean(lab.engine, lab.target)
