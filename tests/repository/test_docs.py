@@ -2,13 +2,14 @@
 
 import doctest
 import importlib.util
+import io
 import json
-import os
 import re
 import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -16,6 +17,8 @@ from typing import Any
 
 import pytest
 import yaml
+
+from provenir_lab.cli import main
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -98,18 +101,17 @@ def run_console(text: str, place: str) -> None:
         command, _, expected = part.partition("\n")
         program, *arguments = shlex.split(command)
         assert program == "provenir-lab", f"{place}: {command}"
-        result = subprocess.run(
-            [sys.executable, "-m", "provenir_lab", *arguments],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            encoding="utf-8",
-            env={**os.environ, "COLUMNS": "120", "NO_COLOR": "1", "PYTHONUTF8": "1"},
-            check=False,
-        )
-        assert same_output(expected, result.stdout), f"{place}: {command} printed\n{result.stdout}"
-        assert (result.returncode == 0) != ("error: " in expected), (
-            f"{place}: {command} ended with {result.returncode}"
-        )
+        status, found = provenir_lab(*arguments)
+        assert same_output(expected, found), f"{place}: {command} printed\n{found}"
+        assert (status == 0) != ("error: " in expected), f"{place}: {command} ended with {status}"
+
+
+def provenir_lab(*arguments: str) -> tuple[int, str]:
+    """Exit status and all output of the command line, run in this process: a new one takes half a second."""
+    output = io.StringIO()
+    with redirect_stdout(output), redirect_stderr(output):
+        status = main(arguments)
+    return status, output.getvalue()
 
 
 def same_output(expected: str, found: str) -> bool:
@@ -129,12 +131,7 @@ def check_shell(text: str, place: str) -> None:
         if words[:2] in (["python3", "dev.py"], ["py", "dev.py"]):
             assert words[2] in dev.COMMANDS, f"{place}: {line}"
         elif words[:1] == ["provenir-lab"]:
-            result = subprocess.run(
-                [sys.executable, "-m", "provenir_lab", *words[1:2], "--help"],
-                capture_output=True,
-                check=False,
-            )
-            assert result.returncode == 0, f"{place}: {line}"
+            assert provenir_lab(*words[1:2], "--help")[0] == 0, f"{place}: {line}"
         else:
             known = (*SYSTEM_PROGRAMS, "python3 -m", ".venv", "$env:")
             assert not words or line.strip().startswith(known), f"{place}: {line}"
