@@ -14,8 +14,11 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from provenir_lab.errors import UsageError
+from provenir_lab.lab.record import STAGES
 from provenir_lab.settings import Settings, build_settings, suggestion
 
+TOGETHER = "everything accepted"
+"""Name of the candidate that holds all accepted settings."""
 DUPLICATE_SETTINGS = ("duplicate_check", "duplicate_cache")
 """Settings whose effect only shows on documents that share contacts."""
 
@@ -64,6 +67,12 @@ class Experiment(BaseModel):
     change: str | None = None
     """The setting that varies; None: a baseline, measured against itself."""
     candidates: list[Any] = []
+    stages: list[str] = []
+    """Stages of the processor on whose time the change can save; their share bounds the gain."""
+    skip_below_percent: float | None = Field(default=None, gt=0, le=100)
+    """A campaign skips the experiment if `stages` take a smaller share of the baseline's time."""
+    together: dict[str, Any] = {}
+    """Only the last step of a campaign: all accepted settings, as one candidate against the original ones."""
     settings: dict[str, Any] = {}
     """Settings of baseline and candidates alike, over the accepted ones (such as `workers: 1`)."""
     documents: Documents = Documents()
@@ -82,7 +91,7 @@ class Experiment(BaseModel):
 
     @property
     def is_baseline(self) -> bool:
-        return self.change is None
+        return self.change is None and not self.together
 
     @property
     def threshold(self) -> float:
@@ -97,10 +106,15 @@ class Experiment(BaseModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
+        unknown = set(self.stages) - set(STAGES)
+        if unknown:
+            raise ValueError(f"stages: no stage is named {min(unknown)}; they are {', '.join(STAGES)}")
         if self.change is None:
             if self.candidates:
                 raise ValueError("candidates need a change: the setting that varies")
             return self
+        if self.together:
+            raise ValueError("together: only without a change")
         if not self.candidates:
             raise ValueError("a change needs candidates: the values to try")
         if self.runs < 6:
@@ -122,6 +136,8 @@ class Experiment(BaseModel):
         """
         baseline = self.baseline_settings(accepted)
         found = {"baseline": baseline}
+        if self.together:
+            found[TOGETHER] = build_settings(self.together, baseline)
         if self.change is None:
             return found
         for value in self.candidates:
@@ -144,7 +160,7 @@ class Experiment(BaseModel):
         """The quick form of this experiment."""
         documents = self.documents.model_copy(update={"min_seconds": self.quick.min_seconds})
         update: dict[str, Any] = {"is_quick": True, "documents": documents}
-        if self.change is not None:
+        if not self.is_baseline:
             update |= {"runs": self.quick.runs, "max_runs": self.quick.runs}
             update["candidates"] = self.quick.candidates or self.candidates[:2]
         return self.model_copy(update=update)
@@ -199,13 +215,17 @@ def parse_experiment(values: Any, where: str) -> Experiment:
         raise UsageError(f"{where}: {first_problem(error)}") from None
     if experiment.change is not None:
         _known_keys({experiment.change: None}, Settings, f"{where}: change", kind="setting")
-    _known_keys(experiment.settings, Settings, f"{where}: settings", kind="setting")
+    for key in ("settings", "together"):
+        _known_keys(getattr(experiment, key), Settings, f"{where}: {key}", kind="setting")
     return experiment
 
 
 def load_experiment(path: str | Path) -> Experiment:
     """Reads an experiment file. Raises UsageError if it cannot be read or does not hold an experiment."""
-    return parse_experiment(read_yaml(path), str(path))
+    experiment = parse_experiment(read_yaml(path), str(path))
+    if experiment.together:
+        raise UsageError(f"{path}: together: an experiment varies one setting; make one experiment of each")
+    return experiment
 
 
 def read_yaml(path: str | Path) -> Any:
@@ -229,5 +249,6 @@ def first_problem(error: ValidationError) -> str:
 def _known_keys(values: Mapping[Any, Any], model: type[BaseModel], where: str, kind: str = "key") -> None:
     for key in values:
         if key not in model.model_fields:
-            hint = suggestion(str(key), [n for n in model.model_fields if n != "is_quick"], f"{kind}s")
+            known = [name for name in model.model_fields if name not in ("is_quick", "together")]
+            hint = suggestion(str(key), known, f"{kind}s")
             raise UsageError(f"{where}: unknown {kind} {key}: {hint}")

@@ -13,7 +13,7 @@ from provenir_lab.lab.experiment import Documents, Experiment, load_experiment, 
 from provenir_lab.lab.measure import Bench, DatabaseBench
 from provenir_lab.lab.place import Place, open_place
 from provenir_lab.lab.record import Result
-from provenir_lab.lab.workload import prepare, stored_count
+from provenir_lab.lab.workload import Workload, prepare, stored_count
 from provenir_lab.progress import Progress, silent
 from provenir_lab.settings import Database, Settings
 
@@ -23,6 +23,7 @@ class DatabaseWorkshop:
 
     def __init__(self, place: Place) -> None:
         self._place = place
+        self._workload: Workload | None = None
 
     def environment(self) -> dict[str, Any]:
         engine = self._place.engine()
@@ -38,7 +39,8 @@ class DatabaseWorkshop:
 
     @contextmanager
     def bench(self, documents: Documents, count: int) -> Iterator[tuple[Bench, Mapping[str, Any]]]:
-        bench = DatabaseBench(self._place, workload := prepare(self._place, documents, count))
+        workload = self._workload = prepare(self._place, documents, count, self._workload)
+        bench = DatabaseBench(self._place, workload)
         try:
             yield bench, workload.passport
         finally:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
@@ -31,26 +31,49 @@ _TRIES = 6
 class Workload:
     """Documents with app_ids `first` to `last`, both included; `characters` is the sum of their lengths."""
 
+    documents: Documents
     first: int
     last: int
     count: int
     characters: int
-    passport: dict[str, Any]
-    """Profile, seed, count and sizes: what a result rests on."""
+    sizes: tuple[int, ...] = field(repr=False)
+    """Characters of each document."""
+
+    @property
+    def passport(self) -> dict[str, Any]:
+        """Profile, seed, count and sizes: what a result rests on."""
+        stored = self.documents.profile == "stored"
+        return {
+            "profile": self.documents.profile,
+            "seed": None if stored else self.documents.seed,
+            "count": self.count,
+            "duplicate_contacts": None if stored else self.documents.duplicate_contacts,
+            "characters_mean": round(statistics.fmean(self.sizes)),
+            "characters_median": round(statistics.median(self.sizes)),
+            "characters_largest": max(self.sizes),
+        }
 
 
-def prepare(place: Place, documents: Documents, count: int) -> Workload:
+def prepare(place: Place, documents: Documents, count: int, known: Workload | None = None) -> Workload:
     """Puts `count` documents of the experiment in place, instead of those of the last one.
 
-    Raises UsageError if the profile is `stored` and the database holds none.
+    `known`: what this session has put there before; if it is the beginning of what is wanted, only the
+    rest is made. Raises UsageError if the profile is `stored` and the database holds none.
     """
     engine = place.engine()
     try:
         if documents.profile == "stored":
-            return _stored(engine, place.target, count)
-        return _generated(engine, place, documents, count)
+            return _stored(engine, place.target, documents, count)
+        same = known is not None and _kind(known.documents) == _kind(documents) and known.count <= count
+        if not same or documents.duplicate_contacts:  # whose contact is shared depends on where a run starts
+            known = None
+        return _generated(engine, place.target, documents, count, known)
     finally:
         engine.dispose()
+
+
+def _kind(documents: Documents) -> tuple[str, int, float]:
+    return documents.profile, documents.seed, documents.duplicate_contacts
 
 
 def stored_documents(engine: sa.Engine, target: Target, first: int, last: int) -> tuple[int, int]:
@@ -84,8 +107,10 @@ def count_for(
     )
 
 
-def _generated(engine: sa.Engine, place: Place, documents: Documents, count: int) -> Workload:
-    sizes: list[int] = []
+def _generated(
+    engine: sa.Engine, target: Target, documents: Documents, count: int, known: Workload | None
+) -> Workload:
+    sizes = list(known.sizes) if known else []
     campaigns: set[str] = set()
 
     def texts(made: Iterator[MockDocument]) -> Iterator[tuple[int, str]]:
@@ -94,28 +119,21 @@ def _generated(engine: sa.Engine, place: Place, documents: Documents, count: int
             campaigns.add(document.campaign_num)
             yield document.app_id, document.text
 
-    table = source_table(place.target, engine.dialect.name)
+    table = source_table(target, engine.dialect.name)
+    start = FIRST_APP_ID + len(sizes)
     made = generate(
-        count,
+        count - len(sizes),
         seed=documents.seed,
         profile=documents.profile,
-        start_app_id=FIRST_APP_ID,
+        start_app_id=start,
         duplicate_contacts=documents.duplicate_contacts,
     )
     with writing(engine) as connection:
-        connection.execute(sa.delete(table).where(table.c.app_id >= FIRST_APP_ID))
-        store_documents(connection, place.target, texts(made), campaigns)
-    passport = {
-        "profile": documents.profile,
-        "seed": documents.seed,
-        "count": count,
-        "duplicate_contacts": documents.duplicate_contacts,
-        "characters_mean": round(statistics.fmean(sizes)),
-        "characters_median": round(statistics.median(sizes)),
-        "characters_largest": max(sizes),
-    }
+        connection.execute(sa.delete(table).where(table.c.app_id >= start))
+        store_documents(connection, target, texts(made), campaigns)
     last = FIRST_APP_ID + count - 1
-    return Workload(FIRST_APP_ID, last, *stored_documents(engine, place.target, FIRST_APP_ID, last), passport)
+    found = stored_documents(engine, target, FIRST_APP_ID, last)
+    return Workload(documents, FIRST_APP_ID, last, *found, tuple(sizes))
 
 
 def stored_count(place: Place) -> int:
@@ -127,7 +145,7 @@ def stored_count(place: Place) -> int:
         engine.dispose()
 
 
-def _stored(engine: sa.Engine, target: Target, count: int) -> Workload:
+def _stored(engine: sa.Engine, target: Target, documents: Documents, count: int) -> Workload:
     table = source_table(target, engine.dialect.name)
     lengths = sa.func.char_length(table.c[target.source_column])
     chosen = sa.select(table.c.app_id, lengths).where(table.c.app_id.between(1, FIRST_APP_ID - 1))
@@ -135,15 +153,6 @@ def _stored(engine: sa.Engine, target: Target, count: int) -> Workload:
         rows = connection.execute(chosen.order_by(table.c.app_id).limit(count)).all()
     if not rows:
         raise UsageError("the database holds no documents to measure on; load or generate some first")
-    sizes = [int(size or 0) for _, size in rows]
-    passport = {
-        "profile": "stored",
-        "seed": None,
-        "count": len(rows),
-        "duplicate_contacts": None,
-        "characters_mean": round(statistics.fmean(sizes)),
-        "characters_median": round(statistics.median(sizes)),
-        "characters_largest": max(sizes),
-    }
     first, last = rows[0][0], rows[-1][0]
-    return Workload(first, last, *stored_documents(engine, target, first, last), passport)
+    found = stored_documents(engine, target, first, last)
+    return Workload(documents, first, last, *found, tuple(int(size or 0) for _, size in rows))

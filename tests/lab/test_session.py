@@ -180,6 +180,16 @@ def test_the_same_workload_is_the_same_documents(place: Place) -> None:
     assert prepare(place, Documents(seed=4), 15) == first
 
 
+def test_documents_that_are_there_are_kept_when_more_are_wanted(place: Place) -> None:
+    ten = prepare(place, Documents(), 10)
+    grown = prepare(place, Documents(), 25, ten)
+    fresh = prepare(place, Documents(), 25)
+    assert grown == fresh
+    assert prepare(place, Documents(seed=2), 25, ten) == prepare(place, Documents(seed=2), 25)
+    shared = Documents(duplicate_contacts=0.5)
+    assert prepare(place, shared, 25, prepare(place, shared, 10)) == prepare(place, shared, 25)
+
+
 def test_count_grows_until_runs_are_long_enough() -> None:
     asked: list[int] = []
 

@@ -152,3 +152,32 @@ def test_ceiling() -> None:
     assert statistics.ceiling(0.5) == 2
     assert statistics.ceiling(0.0) == 1
     assert statistics.ceiling(1.0) == math.inf
+
+
+# Hollander, Wolfe & Chicken, table 4.1: permeability of the chorioamnion, at term and earlier.
+AT_TERM = [0.80, 0.83, 1.89, 1.04, 1.45, 1.38, 1.91, 1.64, 0.73, 1.46]
+EARLIER = [1.15, 0.88, 0.90, 0.74, 1.21]
+
+
+def test_published_rank_sum_interval() -> None:
+    found = statistics.rank_sum_estimate(EARLIER, AT_TERM)
+    assert round(found.centre, 3) == 0.305
+    assert (round(found.low, 2), round(found.high, 2)) == (-0.15, 0.76)
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.integers(0, 10**6), min_size=4, max_size=8, unique=True),
+    st.lists(st.integers(0, 10**6), min_size=4, max_size=8, unique=True),
+)
+def test_rank_sum_interval_inverts_the_exact_test(first: list[int], second: list[int]) -> None:
+    from scipy import stats
+
+    differences = [b - a for a in first for b in second]
+    if len(set(differences)) < len(differences):
+        return
+    found = statistics.rank_sum_estimate(first, second)
+    for end, inside in ((found.low, 0.1), (found.high, -0.1)):
+        accepted = stats.mannwhitneyu(first, [b - end - inside for b in second], method="exact").pvalue
+        rejected = stats.mannwhitneyu(first, [b - end + inside for b in second], method="exact").pvalue
+        assert accepted > 0.05 >= rejected
