@@ -6,8 +6,8 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from provenir_lab.cli import checks, data, measure, work
 from provenir_lab.cli.output import show_error
 from provenir_lab.errors import LabError
 
+INTERRUPTED = 130
+"""What the parser of some versions returns for Ctrl-C, where others raise."""
 TRACE_VARIABLE = "PROVENIR_LAB_TRACE"
 """Set to anything, this environment variable makes an unexpected error show where it came from."""
 
@@ -62,25 +64,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     command: Any = typer.main.get_command(app)
     asked = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
-    _end_on_sigterm()
     try:
-        status = command.main(asked, prog_name="provenir-lab", standalone_mode=False)
+        with _sigterm_as_interrupt():
+            status = command.main(asked, prog_name="provenir-lab", standalone_mode=False)
     except LabError as error:
         show_error(str(error))
         return error.exit_status
-    except KeyboardInterrupt:
-        show_error("interrupted; what is done is kept, and the same command goes on from there")
-        return 1
+    except (KeyboardInterrupt, typer.Abort):
+        status = INTERRUPTED
     except BrokenPipeError:  # the reader of our output has gone, as in `provenir-lab map ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except typer.Abort:
         return 1
     except Exception as error:
         if hasattr(error, "format_message"):  # of the command-line parser
             show_error(f"{error.format_message().rstrip('.')} (see provenir-lab --help)")
             return 2
         show_error(_unexpected(error))
+        return 1
+    if status == INTERRUPTED:
+        show_error("interrupted; what is done is kept, and the same command goes on from there")
         return 1
     return status if isinstance(status, int) else 0
 
@@ -96,11 +98,19 @@ def _unexpected(error: Exception) -> str:
     )
 
 
-def _end_on_sigterm() -> None:
+@contextmanager
+def _sigterm_as_interrupt() -> Iterator[None]:
     """SIGTERM ends the work as Ctrl-C does: the batch is finished or rolled back, workers end."""
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    with suppress(ValueError):  # not the main thread: whoever runs us there minds the signals
-        signal.signal(signal.SIGTERM, interrupt)
+    try:
+        before = signal.signal(signal.SIGTERM, interrupt)
+    except ValueError:  # not the main thread: whoever runs us there minds the signals
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

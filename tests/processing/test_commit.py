@@ -201,7 +201,7 @@ def undisturbed(make_bench: Callable[[], Bench]) -> dict[str, TableDigest]:
     return digests(bench.lab)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_whatever_call_fails_every_document_is_written_once(
     make_bench: Callable[[], Bench], undisturbed: dict[str, TableDigest], data: st.DataObject
