@@ -21,8 +21,9 @@ runpy.run_path("dev.py", run_name="__main__")
 """
 INTERRUPTED_CHILD = """
 import time
-print("ready", flush=True)
 try:
+    time.sleep(1)  # the parent gets to where it waits
+    print("ready", flush=True)
     time.sleep(60)
 except KeyboardInterrupt:
     time.sleep(0.5)

@@ -150,6 +150,15 @@ def check_profiles(text: str, folder: Path) -> None:
         assert find_database(name, environ=passwords, folder=folder).name == name
 
 
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_named_files_exist(page: Path) -> None:
+    """Files of the repository that a page names, such as `tests/conftest.py`, and pictures that it shows."""
+    text = page.read_text(encoding="utf-8")
+    named = re.findall(r"`((?:provenir_lab|tests|docs|notebooks|experiments)/[\w./-]+)`", text)
+    shown = [(page.parent / name).resolve() for name in re.findall(r"!\[[^]]*\]\(([^)]+)\)", text)]
+    assert [name for name in [*(ROOT / name for name in named), *shown] if not name.exists()] == []
+
+
 # ---- generated pages
 
 
