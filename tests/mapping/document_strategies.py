@@ -6,9 +6,14 @@ Everything is drawn from a `random.Random`: hypothesis's own one, which it can s
 from __future__ import annotations
 
 from collections.abc import Iterable
+from copy import deepcopy
 from dataclasses import dataclass
 from random import Random
 from xml.sax.saxutils import escape
+
+from lxml import etree
+
+from provenir_lab.mapping.contract import Contract
 
 
 @dataclass(frozen=True)
@@ -52,15 +57,17 @@ NUMBERS = (
 DATES = (
     "2024-01-02", "2021-9-3 9:05:07.123", "2024-01-02 03:04:05", "2024-02-30", "1/5/2024", "13/02/2024",
     "02/13/2024", "1/5/2024 1:02:03 PM", "1/5/2024 13:02:03 PM", "12/31/1999 23:59:59", "2024-01-02 03:04:75",
-    "2024-01-02 03:04:05 PM", "2024-01-02T03:04:05Z", "2024-01-02T03:04:05.1234567+02:00", "20240102", "1899-12-31",
-    "2024-01-02 03:04", "0001-01-01", "0000-01-01", "1752-12-31", "9999-12-31", "01/02/24", "2024-1-2",
-    "2024-01-02 99:9:9", "2023-10-11 00:00:00", "2023-10-11 00:00:01", "2024-W01-2", " 2024-05-06 ",
+    "2024-01-02 03:04:05 PM", "2024-01-02T03:04:05Z", "2024-01-02T03:04:05.1234567+02:00", "20240102",
+    "1899-12-31", "2024-01-02 03:04", "0001-01-01", "0000-01-01", "1752-12-31", "9999-12-31", "01/02/24",
+    "2024-1-2", "2024-01-02 99:9:9", "2023-10-11 00:00:00", "2023-10-11 00:00:01", " 2024-05-06 ",
     "2024-05-06 7:8:9.1234567", "1/5/2024  7:08:09", "31/12/2024 10:00:00", "2024-01-02 03:04:5x", "12/2024",
+    "2024-W01-2",
 )  # fmt: skip
 WORDS = (
     "Y", "N", "y", "n", "U", "R", "J", "true", "FALSE", "Yes", "t", "PR", "CURR", "curr", "Curr", "x", "V4_1",
     "V4x", "a.c", "abc", "CHAR", "null", "None", " none ", "MISSING", "O'Neil", "Łódź", "naïve €", "日本",
-    "a  b", " padded ", "tab\tnew\nline", "&amp;", "<tag>", 'say "hi"', "longer than fifty characters, so that it is cut",
+    "a  b", " padded ", "tab\tnew\nline", "&amp;", "<tag>", 'say "hi"',
+    "longer than fifty characters, so that it is cut",
 )  # fmt: skip
 BLANKS = ("", "", " ", "\t")
 POOLS = (NUMBERS, NUMBERS, DATES, WORDS, WORDS, BLANKS)
@@ -237,3 +244,49 @@ def _prefixed(xml: str, tags: Iterable[str]) -> str:
         for before in (f"<{tag} ", f"<{tag}>", f"<{tag}/", f"</{tag}>"):
             xml = xml.replace(before, before.replace(tag, f"n:{tag}"))
     return xml
+
+
+CODES = (
+    "PR",
+    "AUTHU",
+    "CURR",
+    "PREV",
+    "Y",
+    "N",
+    "APPRV",
+    "20000",
+    "CM",
+    "V4_12",
+    "MONTH",
+    "HOURLY",
+    "C",
+    "EX",
+)
+"""Words that mean something in a credit-card document."""
+
+
+def mutated(rng: Random, xml: str, contract: Contract) -> str:
+    """A well-formed document with some of what the contract reads changed."""
+    top = etree.fromstring(xml.encode())
+    for _ in range(rng.randrange(1, 9)):
+        field = rng.choice(contract.fields)
+        found = top.findall("/".join(field.path[1:]))
+        if not found:
+            continue
+        element = rng.choice(found)
+        parent = element.getparent()
+        change = rng.randrange(12)
+        if change < 7 or parent is None:
+            pool = CODES if change < 3 else rng.choice(POOLS)
+            element.set(field.attribute if rng.randrange(5) else field.attribute.swapcase(), rng.choice(pool))
+        elif change == 7:
+            element.attrib.pop(field.attribute, None)
+        elif change == 8:
+            parent.insert(rng.randrange(len(parent) + 1), deepcopy(element))
+        elif change == 9:
+            parent.append(element)
+        elif change == 10 and len(field.path) > 3:
+            parent.remove(element)
+        else:
+            element.set("con_id", rng.choice(("5", "6", "77", "", "x")))
+    return str(etree.tostring(top, encoding="unicode"))

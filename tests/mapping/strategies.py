@@ -231,6 +231,8 @@ def field_entry(rng: Random, names: Names, table: str, kind: str, column: str) -
         chain.insert(0, "curr_address_only")
     elif source in (6, 7) and chain in ([], ["enum"], ["numbers_only"]):
         chain.insert(0, "calculated_field")
+    if chain == ["calculated_field", "numbers_only"] and data_type in (*DATES, *BITS):
+        data_type = "int"
     if "default_getutcdate_if_null" in chain:
         data_type = rng.choice(DATES)
     if {"enum", "char_to_bit", "boolean_to_bit"}.intersection(chain) and data_type in DATES:
@@ -419,7 +421,8 @@ def column(rng: Random, name: str, field: Field | None) -> Column:
         return Column(name, kind, precision=scale + (3 if odd == 2 else 10), scale=scale, nullable=nullable)
     if kind in ("float", *DATES, *BITS):
         return Column(name, "bit" if kind == "boolean" else kind, nullable=nullable)
-    size = 4 if odd == 2 else rng.choice((None, 60))
+    room = field.default is None or len(str(field.default)) <= 4  # a default must fit its column
+    size = 4 if odd == 2 and room else rng.choice((None, 60))
     return Column(name, "varchar", length=size, nullable=nullable, encoding="cp1252" if odd == 3 else None)
 
 

@@ -4,19 +4,38 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+from functools import cache
+from pathlib import Path
+from random import Random
 from typing import Any, Protocol
 
-from hypothesis import HealthCheck, given, note, settings
+from document_strategies import mutated
+from hypothesis import HealthCheck, Phase, given, note, settings
+from hypothesis import strategies as st
+from lxml import etree
 from strategies import Case, cases
 
 from provenir_lab.errors import Rejected
+from provenir_lab.mapping.loading import load_contract
 from provenir_lab.mapping.plan import compile_mapper
 from provenir_lab.mapping.reference import ReferenceMapper
+from provenir_lab.tables import packaged_tables
 
 DOCUMENTS = 20_000 if os.environ.get("PROVENIR_LAB_NIGHTLY") == "1" else 1_500
 PER_CONTRACT = 5
 VALUE_PROBLEMS = ("missing_required", "not_representable", "value_out_of_range", "value_too_long")
 """Found value by value: which comes first in a document that has several is not said."""
+
+
+SAMPLES = Path(__file__).parents[1] / "data" / "samples"
+THOROUGH = {
+    "deadline": None,
+    "suppress_health_check": [
+        HealthCheck.too_slow,
+        HealthCheck.data_too_large,
+        HealthCheck.large_base_example,
+    ],
+}
 
 
 class AnyMapper(Protocol):
@@ -47,11 +66,7 @@ def settled(value: Any) -> Any:
     return value
 
 
-@settings(
-    max_examples=DOCUMENTS // PER_CONTRACT,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
-)
+@settings(max_examples=DOCUMENTS // PER_CONTRACT, **THOROUGH)
 @given(cases(PER_CONTRACT))
 def test_random_contracts(case: Case) -> None:
     for parse_mode in ("selective", "full"):
@@ -61,3 +76,31 @@ def test_random_contracts(case: Case) -> None:
         for text in case.documents:
             note(f"{parse_mode}: {text!r}")
             assert outcome(fast, text) == outcome(slow, text)
+
+
+def without_reports(path: Path) -> str:
+    """A sample with nothing but what can influence rows, so that a test can afford many of them."""
+    top = etree.fromstring(path.read_bytes())
+    request = top.find("Request")
+    assert request is not None
+    for child in list(request):
+        if child.tag != "CustData":
+            request.remove(child)
+    return str(etree.tostring(top, encoding="unicode"))
+
+
+@cache
+def samples() -> list[str]:
+    return [without_reports(path) for path in sorted(SAMPLES.glob("*.xml")) if path.stem != "wrong-product"]
+
+
+@settings(max_examples=DOCUMENTS // PER_CONTRACT, phases=[Phase.reuse, Phase.generate], **THOROUGH)
+@given(st.randoms(use_true_random=False))
+def test_changed_samples(rng: Random) -> None:
+    contract = load_contract()
+    fast, slow = compile_mapper(contract, packaged_tables()), ReferenceMapper(contract, packaged_tables())
+    for _ in range(PER_CONTRACT):
+        text = mutated(rng, rng.choice(samples()), contract)
+        note(text)
+        assert outcome(fast, text) == outcome(slow, text)
+        assert fast.unknown_codes == slow.unknown_codes

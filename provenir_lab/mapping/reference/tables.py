@@ -190,8 +190,10 @@ def _warranty_rows(table: str, fields: Fields) -> list[TableRow]:
             if field.has("char_to_bit"):
                 made.set(field.column, fields.char_to_bit((text or "").strip()), field)
             elif text is not None and is_meaningful(text):
-                made.set(field.column, _uncut(text, field, fields), field)
                 has_data = True
+                value = _uncut(text, field, fields)
+                if value is not None:
+                    made.set(field.column, value, field)
         if not has_data:
             continue
         for column in flags - made.cells.keys():  # C18
