@@ -133,7 +133,7 @@ def _show_line(text: str) -> None:
 def run(*command: str | Path) -> int:
     """Run a program in the repository's folder to its end; returns its exit status (130: interrupted)."""
     path = os.pathsep.join([str(BIN), os.environ.get("PATH", "")])
-    environment = {**os.environ, "PATH": path, "VIRTUAL_ENV": str(VENV)}
+    environment = {**os.environ, "PATH": path, "VIRTUAL_ENV": str(VENV), "NO_MKDOCS_2_WARNING": "1"}
     interrupted = False
     with subprocess.Popen([str(part) for part in command], cwd=ROOT, env=environment) as child:
         while True:
