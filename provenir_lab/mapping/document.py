@@ -17,7 +17,15 @@ from lxml import etree
 
 from provenir_lab.errors import Rejected
 from provenir_lab.mapping.contract import Path
-from provenir_lab.mapping.nodes import DoctypeFound, Node, NodeBuilder, local_name, node_of, own_node_of
+from provenir_lab.mapping.nodes import (
+    DoctypeFound,
+    Node,
+    NodeBuilder,
+    TooDeep,
+    local_name,
+    node_of,
+    own_node_of,
+)
 
 MB = 1_000_000
 
@@ -40,8 +48,8 @@ _BOMS = ("\ufeff", "ï»¿", "ÿþ", "þÿ")
 _LEADING_CONTROLS = "".join(chr(c) for c in range(0x20) if chr(c) not in "\t\n\r")
 _DOCTYPE = re.compile(r"(?:\s|<\?.*?\?>|<!--.*?-->)*+<!DOCTYPE", re.DOTALL)
 _LIMIT_CODES = frozenset({110, 114})  # libxml2: XML_ERR_NAME_TOO_LONG, XML_ERR_RESOURCE_LIMIT
-_COMMENT_NOT_FINISHED = 45
-_LONGEST_COMMENT = 10_000_000
+_NOT_FINISHED_CODES = frozenset({45, 47, 63})  # a comment, a processing instruction, CDATA: or too big
+_LONGEST_TEXT = 10_000_000
 
 
 class Document(NamedTuple):
@@ -92,10 +100,12 @@ class DocumentReader:
         if not text or text.isspace():
             raise Rejected("malformed_xml", "the document is empty")
         if len(text) * 4 > self._max_bytes:
-            size = len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+            size = len(text)
+            if size <= self._max_bytes and not text.isascii():
+                size = len(text.encode("utf-8", "surrogatepass"))
             if size > self._max_bytes:
                 limit = self._max_bytes // MB
-                raise Rejected("too_large", f"{size / MB:.1f} MB, max_document_mb is {limit}")
+                raise Rejected("too_large", f"{size / MB:.1f} MB or more, max_document_mb is {limit}")
         document = self._parse(text)
         top = document.ancestors[0] if document.ancestors else document.root
         if top is None or top.tag != self._path[0]:
@@ -106,18 +116,29 @@ class DocumentReader:
         end = text.find(self._end_tag)
         if end >= 0:
             data = _encode(_prepare(text[: end + len(self._end_tag)]) + self._closing)
-            builder, parser = self._node_parser()
-            try:
-                return self._located(etree.fromstring(data, parser), data)  # type: ignore[arg-type]
-            except DoctypeFound:
-                builder.reset()
-                raise _doctype() from None
-            except etree.XMLSyntaxError:
-                builder.reset()  # not the end it seemed to be, or really malformed: the pull parser knows
+            top = self._built(data)
+            if top is not None:
+                return self._located(top, data)
         return self._pull(_prepare(text))
 
     def _parse_full(self, text: str) -> Document:
         return self._parse_nodes(_encode(_prepare(text).rstrip()))
+
+    def _built(self, data: bytes) -> Node | None:
+        """The root node, built while parsing. None: not well-formed, cut at what only looked like the end, or
+        near a limit; then the other parsers know more."""
+        if len(data) > _LONGEST_TEXT:  # text that no tree is made of has no limit
+            return None
+        builder, parser = self._node_parser()
+        try:
+            top: Any = etree.fromstring(data, parser)
+        except DoctypeFound:
+            builder.reset()
+            raise _doctype() from None
+        except (etree.XMLSyntaxError, TooDeep):
+            builder.reset()
+            return None
+        return None if len(parser.error_log) else top  # prefixes without namespace are only logged
 
     def _pull(self, text: str) -> Document:
         """Feed up to each place that may end the subtree, and no further than the one that does.
@@ -129,7 +150,7 @@ class DocumentReader:
         fed = 0
         try:
             for match in self._ends.finditer(data):
-                parser.feed(data[fed : match.end()])
+                _feed(parser, data[fed : match.end()])
                 fed = match.end()
                 events: Any = parser.read_events()
                 for _, element in events:
@@ -137,7 +158,7 @@ class DocumentReader:
                     if tuple(local_name(str(e.tag)) for e in above[::-1]) == self._path[:-1]:
                         closing = "".join(f"</{_prefixed(e)}>" for e in above)
                         return self._parse_nodes(data[:fed] + closing.encode())
-            parser.feed(data[fed:])
+            _feed(parser, data[fed:])
             parser.close()
         except etree.XMLSyntaxError:
             pass  # the ordinary parser knows the place of every error
@@ -197,6 +218,8 @@ def read_app_id(text: str | None, path: Path = ("Provenir", "Request"), attribut
             parser.feed(data[start : start + 8192])
             events: Any = parser.read_events()
             for _, element in events:
+                if element.getroottree().docinfo.internalDTD is not None:
+                    raise _doctype()
                 names = tuple(local_name(str(e.tag)) for e in (element, *element.iterancestors()))[::-1]
                 if names[0] != path[0]:
                     raise Rejected("not_provenir", f"the root element is not {path[0]}")
@@ -240,6 +263,12 @@ def _doctype() -> Rejected:
     return Rejected("forbidden_doctype", "the document has a DOCTYPE")
 
 
+def _feed(parser: etree.XMLPullParser, data: bytes) -> None:
+    """In pieces: one of more than 10 MB would count as a text of that size."""
+    for start in range(0, len(data), MB):
+        parser.feed(data[start : start + MB])
+
+
 def _prefixed(element: etree._Element) -> str:
     """The tag as it is written in the document."""
     name = local_name(str(element.tag))
@@ -278,7 +307,7 @@ def _rejection(error: etree.XMLSyntaxError) -> Rejected:
     line, column = error.position
     code: int = getattr(error, "code", 0)
     place = f"line {line}, column {column}"
-    too_long = code == _COMMENT_NOT_FINISHED and column > _LONGEST_COMMENT
-    if code in _LIMIT_CODES or too_long:
+    too_big = code in _NOT_FINISHED_CODES and "too big" in (error.msg or "")
+    if code in _LIMIT_CODES or too_big:
         return Rejected("too_large", f"deeper than 256 elements or a text over 10 MB at {place}")
     return Rejected("malformed_xml", f"not well-formed at {place} (libxml2 error {code})")

@@ -66,6 +66,13 @@ class DoctypeFound(Exception):
     """The document has a DOCTYPE, wherever the parser may have found it."""
 
 
+class TooDeep(Exception):
+    """The document has more levels of elements than the parser allows where it builds its own tree."""
+
+
+_DEEPEST = 256
+
+
 class NodeBuilder:
     """A parser target (https://lxml.de/parsing.html#the-target-parser-interface) that gives the root node."""
 
@@ -84,6 +91,8 @@ class NodeBuilder:
         else:
             self._root = node
         self._open.append(node)
+        if len(self._open) > _DEEPEST:
+            raise TooDeep
 
     def end(self, tag: str) -> None:
         self._open.pop()
