@@ -21,6 +21,7 @@ from provenir_lab.mapping.reference import expressions, values
 from provenir_lab.mapping.reference.contacts import Contact, Contacts
 from provenir_lab.mapping.reference.document import Document, Node
 from provenir_lab.mapping.reference.values import Value, is_blank
+from provenir_lab.tables import Tables
 
 CHOSEN_CONTACT = ("last_valid_pr_contact", "last_valid_sec_contact", "authu_contact")
 BIT_STEPS = ("char_to_bit", "boolean_to_bit")
@@ -58,12 +59,14 @@ class Fields:
         self,
         document: Document,
         contract: Contract,
+        tables: Tables,
         contacts: Contacts,
         unknown_codes: Counter[tuple[str, str]],
         clock: Callable[[], datetime],
     ) -> None:
         self.document = document
         self.contract = contract
+        self.tables = tables
         self.contacts = contacts
         self.unknown_codes = unknown_codes
         self.clock = clock
@@ -177,6 +180,21 @@ class Fields:
             return Found(None, is_data=calculated and is_text and result is not None)
         stands_in = not calculated and is_blank(source) and value == default and not field.has(*BIT_STEPS)
         return Found(value, defaulted=stands_in, is_data=not stands_in)
+
+    def stand_in(self, field: Field, *, contract_default: bool = True) -> Value:
+        """4.3 with C5: what a column gets that may not be NULL and has no value; None if there is nothing.
+
+        The contract's default, else the one that the database itself would fill in, if it is a plain value.
+        """
+        table = self.tables.get(field.table)
+        column = table.column(field.column) if table else None
+        demanded = column is not None and not column.nullable
+        if field.nullable and not demanded:
+            return None
+        default = values.default_of(field, self.boolean_codes) if contract_default else None
+        if default is None and demanded and column is not None and column.default != "now":
+            default = values.convert(column.default, field, self.boolean_codes)
+        return default
 
     def _chain(self, field: Field, row: Row, value: Value) -> Value:
         """4.2: one type after the other; a null ends it unless an enum comes next."""

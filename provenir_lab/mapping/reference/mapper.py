@@ -54,44 +54,27 @@ class ReferenceMapper:
         document = read_document(text, self.contract, self.parse_mode, self.max_document_mb, app_id)
         contacts = Contacts(document, self.contract)
         unknown: Counter[tuple[str, str]] = Counter()
-        fields = Fields(document, self.contract, contacts, unknown, self.clock)
+        fields = Fields(document, self.contract, self.tables, contacts, unknown, self.clock)
         mapped = {table: rows_of(table, fields) for table in self.columns}
         rows = {
-            table: [self._emitted(table, row, fields) for row in found]
-            for table, found in mapped.items()
-            if found
+            table: [self._emitted(table, row) for row in found] for table, found in mapped.items() if found
         }
         self.unknown_codes += unknown
         return rows
 
-    def _emitted(self, table: str, row: TableRow, fields: Fields) -> tuple[Value, ...]:
+    def _emitted(self, table: str, row: TableRow) -> tuple[Value, ...]:
         real = self.tables.get(table)
         known = {column.name: column for column in real.columns} if real else {}
         return tuple(
-            self._cell(f"{table}.{name}", row.cells.get(name), row.sources.get(name), known.get(name), fields)
+            self._cell(f"{table}.{name}", row.cells.get(name), row.sources.get(name), known.get(name))
             for name in self.columns[table]
         )
 
-    def _cell(
-        self, place: str, value: Value, source: Field | None, column: Column | None, fields: Fields
-    ) -> Value:
+    def _cell(self, place: str, value: Value, source: Field | None, column: Column | None) -> Value:
         """A value that fits its column, or the reason why the document cannot be taken (C5, C10)."""
-        if is_blank(value):
-            value = None
-        demanded = column is not None and not column.nullable
-        if value is None and demanded and source is not None:
-            if not source.has("warranty_field"):  # section 6: their defaults are not used
-                value = values.default_of(source, fields.boolean_codes)
-            if value is None:
-                value = self._database_default(source, column, fields)
-        if value is not None:
+        if not is_blank(value):
             return values.check(value, source.data_type if source else "", column, place)
-        if demanded or (source is not None and source.nullable is False):
+        must_be_there = column is not None and not column.nullable
+        if must_be_there or (source is not None and source.nullable is False):
             raise Rejected("missing_required", place)
         return None
-
-    def _database_default(self, source: Field, column: Column | None, fields: Fields) -> Value:
-        """What the database would fill in itself, if it is a plain value."""
-        if column is None or column.default in (None, "now"):
-            return None
-        return values.convert(column.default, source, fields.boolean_codes)

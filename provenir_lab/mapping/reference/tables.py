@@ -61,8 +61,8 @@ def _generic_row(table: str, fields: Fields, row: Row) -> tuple[TableRow, bool]:
         earlier = made.cells.get(field.column)
         if found.value is not None and (earlier is None or not found.defaulted):
             made.set(field.column, found.value, field)
-        elif earlier is None and not field.nullable:
-            made.set(field.column, values.default_of(field, fields.boolean_codes), field)
+        elif earlier is None:
+            made.set(field.column, fields.stand_in(field), field)
         has_data = has_data or (found.is_data and field.column not in keys)
     return made, has_data
 
@@ -198,6 +198,9 @@ def _warranty_rows(table: str, fields: Fields) -> list[TableRow]:
             continue
         for column in flags - made.cells.keys():  # C18
             made.set(column, 0)
+        for field in group:
+            if made.cells.get(field.column) is None:  # their own defaults are not used
+                made.set(field.column, fields.stand_in(field, contract_default=False), field)
         made.set("warranty_type_enum", number)
         made.set(fields.contract.key_of(table), fields.document.app_id)
         rows.append(made)
@@ -219,7 +222,8 @@ def _collateral_rows(table: str, fields: Fields) -> list[TableRow]:
             continue
         for field in group:
             if made.cells.get(field.column) is None:
-                made.set(field.column, values.typed_default(field, fields.boolean_codes), field)
+                default = values.typed_default(field, fields.boolean_codes)
+                made.set(field.column, fields.stand_in(field) if default is None else default, field)
         made.set("sort_order", number)
         made.set(fields.contract.key_of(table), fields.document.app_id)
         rows.append(made)
