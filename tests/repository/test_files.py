@@ -2,16 +2,32 @@
 
 import ast
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
-TRACKED = subprocess.run(
-    ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
-).stdout.split("\0")[:-1]
-TEXTS = [name for name in TRACKED if not name.endswith((".png", ".ico")) and (ROOT / name).is_file()]
+FOLDERS = ("provenir_lab", "tests", "docs", "notebooks", "experiments", "benchmarks", ".ci")
+SUFFIXES = {
+    "",
+    ".py",
+    ".md",
+    ".toml",
+    ".txt",
+    ".yml",
+    ".yaml",
+    ".json",
+    ".csv",
+    ".ipynb",
+    ".j2",
+    ".css",
+    ".js",
+}
+TEXTS = sorted(
+    path.relative_to(ROOT).as_posix()
+    for path in [*ROOT.glob("*"), *(path for folder in FOLDERS for path in (ROOT / folder).rglob("*"))]
+    if path.is_file() and path.suffix in SUFFIXES and path.name != "provenir_lab.toml"  # a user's own
+)
 PYTHON = [name for name in TEXTS if name.startswith("provenir_lab/") and name.endswith(".py")]
 
 MACHINE_PATH = re.compile(r"(?<![\w.])/(?:work|root|farm|tmp|home|Users)/[A-Za-z]|(?<![\w])[A-Z]:\\Users\\")
