@@ -80,8 +80,8 @@ class MigrationForecast:
         """The finding in one line."""
         f = self.forecast
         return (
-            f"{f.documents:,} {self.profile} documents of {self.characters_mean:,} characters in the mean take"
-            f" {duration(f.hours)} ({duration(f.hours_low)} to {duration(f.hours_high)}) at"
+            f"{f.documents:,} {self.profile} documents of {self.characters_mean:,} characters in the mean"
+            f" take {duration(f.hours)} ({duration(f.hours_low)} to {duration(f.hours_high)}) at"
             f" {f.rec_per_min:,.0f} records a minute"
         )
 

@@ -18,9 +18,10 @@ from typing import Any, Literal
 from provenir_lab import errors
 from provenir_lab.errors import LabError, UsageError
 from provenir_lab.lab.conduct import BASELINE_NAME, utc_now
-from provenir_lab.lab.experiment import load_experiment
+from provenir_lab.lab.experiment import Experiment, load_experiment
 from provenir_lab.lab.notebook_page import render_notebook
 from provenir_lab.lab.record import Folder, Result, load_result, new_folder
+from provenir_lab.lab.session import run_experiment
 from provenir_lab.progress import Progress, Step, silent
 from provenir_lab.settings import DATABASE_VARIABLE, Database, Settings, find_database
 
@@ -81,6 +82,47 @@ def run_experiment_notebook(
     kept = _folder(folder, results, plan.name)
     parameters |= _common(database, contract, settings)
     return _run(plan.notebook, parameters, kept, database, _Watch(plan.title, progress))
+
+
+def notebook_runner(
+    database: Database, contract: str | Path | None, progress: Progress
+) -> Callable[[Experiment, Settings, Path], Result]:
+    """What runs the steps of a campaign: each through its notebook, one without a notebook in this
+    process.
+    """
+
+    def run(experiment: Experiment, settings: Settings, path: Path) -> Result:
+        kept = Folder(path)
+        if experiment.is_baseline:
+            documents = experiment.documents
+            return run_baseline_notebook(
+                database,
+                contract=contract,
+                runs=experiment.runs,
+                documents=documents.count,
+                profile=documents.profile,
+                seed=documents.seed,
+                min_seconds=documents.min_seconds,
+                settings=settings,
+                folder=path,
+                progress=progress,
+            )
+        if experiment.notebook is None:
+            return run_experiment(
+                database, experiment, contract=contract, settings=settings, folder=path, progress=progress
+            )
+        if not (path / "plan.json").is_file():
+            kept.write_yaml("experiment.yaml", experiment.model_dump(mode="json"))
+        return run_experiment_notebook(
+            database,
+            path / "experiment.yaml",
+            contract=contract,
+            settings=settings,
+            folder=path,
+            progress=progress,
+        )
+
+    return run
 
 
 def find_file(path: str | Path) -> Path:

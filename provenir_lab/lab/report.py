@@ -22,8 +22,12 @@ from provenir_lab.lab.record import Folder, Result, load_result
 def render(folder: str | Path) -> Path:
     """Writes `report.html` and `figures/*.svg` again from what the folder holds; returns the page's path.
 
-    Raises UsageError if the folder holds no finished result.
+    A campaign's folder gets its `index.html`. Raises UsageError if the folder holds no finished result.
     """
+    if (Path(folder) / "campaign.json").is_file():
+        from provenir_lab.lab.index import render_index
+
+        return render_index(folder)
     result = load_result(folder)
     kept = Folder(result.folder)
     pictures = pictures_of(result)

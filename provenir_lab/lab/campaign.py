@@ -1,0 +1,268 @@
+"""A campaign: a baseline, experiments in order, each from the settings accepted so far, and the whole at
+the end.
+
+Everything lies in `results/<campaign>/`: a folder for each phase, `campaign.json` (what is finished),
+`decisions.jsonl`, `accepted.yaml` and `index.html`. Started again after an interruption it goes on where
+it stopped.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from provenir_lab.display import html_table
+from provenir_lab.errors import UsageError
+from provenir_lab.lab.conduct import Clock, utc_now
+from provenir_lab.lab.decisions import Accepted, Decision, read_decisions, save_accepted, write_decisions
+from provenir_lab.lab.experiment import (
+    Documents,
+    Experiment,
+    first_problem,
+    load_experiment,
+    read_yaml,
+)
+from provenir_lab.lab.phase import Runner, Steps, decide
+from provenir_lab.lab.record import Folder, Result, load_result
+from provenir_lab.progress import Progress, silent
+from provenir_lab.settings import Database, build_settings, suggestion
+
+BASELINE_NOTEBOOK = "notebooks/01-baseline.ipynb"
+BASELINE_STEP = "baseline"
+END_TO_END = "end-to-end"
+
+
+class Campaign(BaseModel):
+    """A campaign file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
+    title: str
+    purpose: str = ""
+    experiments: list[str] = Field(min_length=1)
+    """Experiment files in order, from the campaign file's folder."""
+    documents: Documents = Documents()
+    """Of the baseline and of the comparison at the end."""
+    settings: dict[str, Any] = {}
+    """The original settings, where they differ from the defaults."""
+    baseline_runs: int = Field(default=20, ge=10, le=1000)
+    """Their neighbours are the A/A arm, which takes ten runs at least."""
+    runs: int = Field(default=10, ge=6, le=1000)
+    """Pairs of the comparison at the end."""
+    accepted: str | None = None
+    """File that takes the accepted settings of a campaign in its full form, from the campaign file's
+    folder.
+    """
+
+
+@dataclass(frozen=True)
+class CampaignResult:
+    """A finished campaign, as its folder holds it."""
+
+    folder: Path
+    campaign: Mapping[str, Any]
+    decisions: tuple[Decision, ...]
+    baseline: Result
+    end_to_end: Result | None
+    """The original settings against all accepted ones; None if nothing was accepted."""
+
+    @property
+    def report(self) -> Path:
+        return self.folder / "index.html"
+
+    @property
+    def before(self) -> Mapping[str, Any]:
+        """Throughput of the original settings, from the comparison at the end if there was one."""
+        found: Mapping[str, Any] = (self.end_to_end or self.baseline).summary["variants"][0]["rec_per_min"]
+        return found
+
+    @property
+    def after(self) -> Mapping[str, Any]:
+        """Throughput of the accepted settings."""
+        found: Mapping[str, Any] = (self.end_to_end or self.baseline).summary["variants"][-1]["rec_per_min"]
+        return found
+
+    @property
+    def headline(self) -> str:
+        """The finding in one line."""
+        kept = sum(decision.kept for decision in self.decisions)
+        indicative = " (indicative)" if self.campaign["quick"] else ""
+        if self.end_to_end is None:
+            return (
+                f"{self.before['median']:,.0f} records a minute; none of {len(self.decisions)} phases was"
+                f" kept{indicative}"
+            )
+        comparison = self.end_to_end.summary["comparisons"][-1]
+        ratio = comparison["ratio"]
+        gain = f", {ratio['centre']:.2f} times as fast" if ratio else ""
+        return (
+            f"{self.before['median']:,.0f} records a minute before, {self.after['median']:,.0f} after{gain}:"
+            f" {kept} of {len(self.decisions)} phases kept, end to end {comparison['verdict']}{indicative}"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """For `--json`."""
+        return {
+            "headline": self.headline,
+            "folder": str(self.folder),
+            "report": str(self.report),
+            "decisions": [asdict(decision) for decision in self.decisions],
+        }
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (d.phase or d.experiment, d.title, d.candidate, d.verdict, d.decision) for d in self.decisions
+        ]
+        return html_table(self.headline, rows, ("phase", "title", "candidate", "verdict", "decision"))
+
+
+def run_campaign(
+    database: Database,
+    campaign: str | Path,
+    *,
+    contract: str | Path | None = None,
+    quick: bool = False,
+    results: str | Path = "results",
+    progress: Progress = silent,
+) -> CampaignResult:
+    """Runs the experiments of a campaign file through their notebooks, or goes on with an interrupted
+    campaign.
+
+    Raises UsageError for a mistake in the file or in one of its experiments' files, before anything runs.
+    """
+    from provenir_lab.lab.notebooks import find_file, notebook_runner
+
+    file = find_file(campaign)
+    plan = load_campaign(file)
+    experiments = [load_experiment(file.parent / name) for name in plan.experiments]
+    runner = notebook_runner(database, contract, progress)
+    accepted = None if quick or plan.accepted is None else file.parent / plan.accepted
+    return conduct_campaign(runner, plan, experiments, Path(results), quick=quick, accepted_file=accepted)
+
+
+def load_campaign(path: str | Path) -> Campaign:
+    """Reads a campaign file. Raises UsageError: the file, the key, and what to do."""
+    values = read_yaml(path)
+    if not isinstance(values, dict):
+        raise UsageError(f"{path}: expected keys such as name, title and experiments")
+    for key in values:
+        if key not in Campaign.model_fields:
+            raise UsageError(
+                f"{path}: unknown key {key}: {suggestion(str(key), Campaign.model_fields, 'keys')}"
+            )
+    try:
+        return Campaign.model_validate(values)
+    except ValidationError as error:
+        raise UsageError(f"{path}: {first_problem(error)}") from None
+
+
+def conduct_campaign(
+    runner: Runner,
+    plan: Campaign,
+    experiments: Sequence[Experiment],
+    results: Path,
+    *,
+    quick: bool = False,
+    accepted_file: Path | None = None,
+    now: Clock = utc_now,
+    token: Callable[[], str] = lambda: secrets.token_hex(3),
+) -> CampaignResult:
+    """The campaign with `runner` doing the experiments. Raises what the runner raises; finished steps
+    are kept.
+    """
+    home = Folder(results / plan.name)
+    steps = Steps(runner, home, _opened(home, plan, experiments, quick, now, token), now)
+    original = build_settings(plan.settings)
+    baseline = steps.run(BASELINE_STEP, _baseline(plan, quick), original)
+    decisions = read_decisions(home.path)
+    accepted = Accepted({})
+    for decision in decisions:
+        accepted = accepted.with_decision(decision)
+    for experiment in experiments[len(decisions) :]:
+        asked = experiment.as_quick() if quick else experiment
+        decision = decide(steps, asked, accepted.settings(original), baseline)
+        decisions.append(decision)
+        accepted = accepted.with_decision(decision)
+        write_decisions(home.path, decisions)
+        for file in filter(None, (home.path / "accepted.yaml", accepted_file)):
+            save_accepted(file, accepted)
+    if accepted.entries:
+        steps.run(END_TO_END, _end_to_end(plan, accepted, quick), original)
+    steps.state["finished"] = now().isoformat(timespec="seconds")
+    steps.save()
+    from provenir_lab.lab.index import render_index
+
+    render_index(home.path)
+    return load_campaign_result(home.path)
+
+
+def load_campaign_result(folder: str | Path) -> CampaignResult:
+    """A stored campaign. Raises UsageError if the folder holds no finished one."""
+    home = Folder(Path(folder))
+    campaign = home.read_json("campaign.json")
+    if campaign["finished"] is None:
+        raise UsageError(f"{folder}: this campaign is not finished; run it again to go on with it")
+    folders = campaign["folders"]
+    last = folders.get(END_TO_END)
+    return CampaignResult(
+        home.path,
+        campaign,
+        tuple(read_decisions(home.path)),
+        load_result(home.path / folders[BASELINE_STEP]),
+        load_result(home.path / last) if last else None,
+    )
+
+
+def _opened(
+    home: Folder,
+    plan: Campaign,
+    experiments: Sequence[Experiment],
+    quick: bool,
+    now: Clock,
+    token: Callable[[], str],
+) -> dict[str, Any]:
+    """`campaign.json` of an interrupted campaign that asked the same; else that of a new one."""
+    asked = {
+        "plan": plan.model_dump(mode="json"),
+        "experiments": [experiment.model_dump(mode="json") for experiment in experiments],
+        "quick": quick,
+    }
+    if (home.path / "campaign.json").is_file():
+        state: dict[str, Any] = home.read_json("campaign.json")
+        if state["finished"] is None and all(state[key] == value for key, value in asked.items()):
+            return state
+    started = now().isoformat(timespec="seconds")
+    state = {"id": token(), "started": started, "finished": None, "folders": {}, **asked}
+    write_decisions(home.path, [])
+    home.write_json("campaign.json", state)
+    return state
+
+
+def _baseline(plan: Campaign, quick: bool) -> Experiment:
+    experiment = Experiment(
+        name=BASELINE_STEP,
+        title="Baseline",
+        notebook=BASELINE_NOTEBOOK,
+        documents=plan.documents,
+        runs=plan.baseline_runs,
+    )
+    return experiment.as_quick().model_copy(update={"runs": 10}) if quick else experiment
+
+
+def _end_to_end(plan: Campaign, accepted: Accepted, quick: bool) -> Experiment:
+    experiment = Experiment(
+        name=END_TO_END,
+        title="Everything accepted",
+        hypothesis="The gains of the phases hold together.",
+        together=accepted.values(),
+        documents=plan.documents,
+        runs=plan.runs,
+        max_runs=plan.runs,
+    )
+    return experiment.as_quick() if quick else experiment

@@ -1,0 +1,153 @@
+"""What was decided: the settings accepted so far, and the log of decisions. Plain files that people may
+read and edit.
+
+`accepted.yaml` holds one entry a setting, with the experiment and the result that earned it. Reverting
+one removes its entry and leaves the others.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from provenir_lab.errors import UsageError
+from provenir_lab.lab.experiment import read_yaml, variant_name
+from provenir_lab.lab.record import Folder
+from provenir_lab.settings import Settings, build_settings, suggestion
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What came of one phase; a line of `decisions.jsonl`."""
+
+    time: str
+    """UTC, ISO 8601."""
+    phase: str
+    experiment: str
+    title: str
+    hypothesis: str
+    expected_gain_percent: tuple[float, float] | None
+    ceiling: float | None
+    """The best speed-up that removing the stages in question altogether could give."""
+    threshold_percent: float | None
+    setting: str | None
+    value: Any
+    """Of the candidate that was judged; None: none was."""
+    verdict: str
+    """One of the five, or SKIPPED."""
+    decision: str
+    reason: str
+    ratio: Mapping[str, float] | None
+    """Centre, low, high and confidence of candidate / baseline throughput."""
+    before_rec_per_min: float | None
+    """Medians of this phase's own baseline and of the candidate."""
+    after_rec_per_min: float | None
+    evidence: str | None
+    """The result's folder, beside the log."""
+    indicative: bool = False
+
+    @property
+    def candidate(self) -> str:
+        """`batch_size=1000`; a dash where none was judged."""
+        return "–" if self.value is None else variant_name(str(self.setting), self.value)
+
+    @property
+    def kept(self) -> bool:
+        return self.decision == "keep"
+
+
+def read_decisions(folder: Path) -> list[Decision]:
+    """All decisions in `decisions.jsonl`, in order; a line cut short by an interruption is left out."""
+    path = folder / "decisions.jsonl"
+    if not path.is_file():
+        return []
+    text = path.read_text(encoding="utf-8")
+    found = []
+    for line in text[: text.rfind("\n") + 1].splitlines():
+        values = json.loads(line)
+        gain = values["expected_gain_percent"]
+        found.append(Decision(**{**values, "expected_gain_percent": tuple(gain) if gain else None}))
+    return found
+
+
+def write_decisions(folder: Path, decisions: list[Decision]) -> None:
+    """Writes the whole log, in one piece."""
+    lines = [json.dumps(asdict(decision), ensure_ascii=False) + "\n" for decision in decisions]
+    Folder(folder).write("decisions.jsonl", "".join(lines))
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """The settings kept so far: setting -> its entry (value, phase, experiment, result)."""
+
+    entries: Mapping[str, Mapping[str, Any]]
+
+    def settings(self, base: Settings | None = None) -> Settings:
+        """`base` with all kept values over it."""
+        return build_settings({name: entry["value"] for name, entry in self.entries.items()}, base)
+
+    def values(self) -> dict[str, Any]:
+        """Setting -> value."""
+        return {name: entry["value"] for name, entry in self.entries.items()}
+
+    def with_decision(self, decision: Decision) -> Accepted:
+        """These settings with what a phase kept; unchanged if it kept nothing."""
+        if not decision.kept or decision.setting is None:
+            return self
+        entry = {
+            "value": decision.value,
+            "phase": decision.phase,
+            "experiment": decision.experiment,
+            "result": decision.evidence,
+        }
+        return Accepted({**self.entries, decision.setting: entry})
+
+    def without(self, phase: str) -> Accepted:
+        """These settings but for what `phase` (its name, its experiment's or its setting's) kept.
+
+        Raises UsageError if it kept nothing.
+        """
+        left = {
+            name: entry
+            for name, entry in self.entries.items()
+            if phase not in (name, entry.get("phase"), entry.get("experiment"))
+        }
+        if len(left) == len(self.entries):
+            known = [str(entry.get("experiment") or name) for name, entry in self.entries.items()]
+            raise UsageError(
+                f"nothing accepted belongs to {phase}: {suggestion(phase, known, 'experiments')}"
+            )
+        return Accepted(left)
+
+
+def load_accepted(path: str | Path) -> Accepted:
+    """The accepted settings of a file; none if there is no file. Raises UsageError for one that is
+    damaged.
+    """
+    path = Path(path)
+    if not path.is_file():
+        return Accepted({})
+    content = read_yaml(path) or {}
+    if not isinstance(content, dict) or any(
+        not isinstance(entry, dict) or "value" not in entry for entry in content.values()
+    ):
+        raise UsageError(f"{path}: expected an entry with a value for each setting")
+    accepted = Accepted(content)
+    accepted.settings()
+    return accepted
+
+
+def save_accepted(path: str | Path, accepted: Accepted) -> None:
+    """Writes the file, in one piece."""
+    path = Path(path)
+    Folder(path.parent).write_yaml(path.name, {name: dict(entry) for name, entry in accepted.entries.items()})
+
+
+def revert(path: str | Path, phase: str) -> Accepted:
+    """Takes one phase's entry out of the file and leaves the others. Raises UsageError if there is none."""
+    left = load_accepted(path).without(phase)
+    save_accepted(path, left)
+    return left

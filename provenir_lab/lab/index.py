@@ -1,0 +1,172 @@
+"""The index page of a campaign: what was gained, phase by phase, every phase linked."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from provenir_lab.lab import tables
+from provenir_lab.lab.campaign import CampaignResult, load_campaign_result
+from provenir_lab.lab.decisions import Decision
+from provenir_lab.lab.figures import data, draw
+from provenir_lab.lab.figures.picture import Picture
+from provenir_lab.lab.record import Folder
+from provenir_lab.lab.report import page, standalone
+from provenir_lab.lab.statistics import Estimate, forecast
+from provenir_lab.lab.summary import MIGRATION_DOCUMENTS
+from provenir_lab.lab.verdict import percent
+
+HEADER = [
+    "phase", "candidate", "confidence", "before", "after", "ratio", "interval", "threshold", "ceiling",
+    "verdict", "decision", "reason",
+]  # fmt: skip
+TEXT_COLUMNS = [0, 1, 9, 10, 11]
+
+
+def render_index(folder: str | Path) -> Path:
+    """Writes `index.html` and its figures from what the campaign's folder holds; returns the page's path.
+
+    Raises UsageError if the folder holds no finished campaign.
+    """
+    result = load_campaign_result(folder)
+    kept = Folder(result.folder)
+    pictures = pictures_of(result)
+    for picture in pictures:
+        kept.write(f"figures/{picture.name}.svg", standalone(picture.svg))
+    return kept.write("index.html", page("index.html.j2", _values(result, pictures)))
+
+
+def pictures_of(result: CampaignResult) -> list[Picture]:
+    """Forest of the phases, waterfall of those kept, and the forecasts before and after."""
+    judged = [d for d in result.decisions if d.ratio]
+    pictures = []
+    if judged:
+        rows = [(_label(d), {"ratio": d.ratio, "verdict": d.verdict}) for d in judged]
+        threshold = max(d.threshold_percent or 0 for d in judged) / 100
+        kept = sum(d.kept for d in judged)
+        title = f"{kept} of {len(judged)} measured phases make the processor faster"
+        pictures.append(draw.forest(data.forest(title, rows, threshold)))
+    pictures.append(draw.waterfall(_waterfall(result)))
+    workload = (result.end_to_end or result.baseline).summary["workload"]
+    pictures.append(draw.forecast(data.forecast(_forecasts(result), workload["profile"])))
+    pictures.append(draw.stages(data.stages((result.end_to_end or result.baseline).summary)))
+    return pictures
+
+
+def _waterfall(result: CampaignResult) -> data.Waterfall:
+    steps = [(_label(d), d.ratio["centre"]) for d in result.decisions if d.kept and d.ratio]
+    measured = None
+    if result.end_to_end is not None:
+        ratio = result.end_to_end.summary["comparisons"][-1]["ratio"]
+        if ratio:
+            measured = data.Interval("end to end", ratio["centre"], ratio["low"], ratio["high"])
+    return data.waterfall(steps, measured)
+
+
+def _forecasts(result: CampaignResult) -> list[tuple[str, Mapping[str, Any]]]:
+    """Before and after; the later one last."""
+    rows: list[tuple[str, Mapping[str, Any]]] = []
+    rates = [("before", result.before)] + ([("after", result.after)] if result.end_to_end else [])
+    for label, rate in rates:
+        estimate = Estimate(
+            rate["median"], rate["median_low"], rate["median_high"], rate["median_confidence"]
+        )
+        rows.append((label, asdict(forecast(MIGRATION_DOCUMENTS, estimate))))
+    return rows
+
+
+def _values(result: CampaignResult, pictures: list[Picture]) -> dict[str, Any]:
+    campaign = result.campaign
+    folders = campaign["folders"]
+    notes = [
+        (f"{folder}/report.html", f"{step}: report", f"{folder}/notebook.html")
+        for step, folder in folders.items()
+    ]
+    links = [
+        (href, label, notebook if (result.folder / notebook).is_file() else None)
+        for href, label, notebook in notes
+    ]
+    return {
+        "title": campaign["plan"]["title"],
+        "kicker": " · ".join(["campaign", campaign["plan"]["name"], campaign["started"][:10]]),
+        "headline": result.headline,
+        "purpose": campaign["plan"]["purpose"],
+        "cards": _cards(result),
+        "pictures": pictures,
+        "rows": [_row(d) for d in result.decisions],
+        "header": HEADER,
+        "text_columns": TEXT_COLUMNS,
+        "accepted": [
+            (str(d.setting), str(d.value), _label(d), str(d.evidence)) for d in result.decisions if d.kept
+        ],
+        "end_to_end": _end_to_end_text(result),
+        "links": links,
+        "workload": tables.workload_text((result.end_to_end or result.baseline).summary),
+        "noise": tables.noise_text(result.baseline.summary),
+        "shares": tables.share_text(result.baseline.summary),
+        "machine": tables.machine(result.baseline.environment),
+        "environment": result.baseline.environment,
+        "quick": campaign["quick"],
+    }
+
+
+def _cards(result: CampaignResult) -> list[tuple[str, str]]:
+    forecasts = _forecasts(result)
+    cards = [(f"{result.before['median']:,.0f}", "records a minute before")]
+    if result.end_to_end is not None:
+        saved = forecasts[0][1]["hours"] - forecasts[-1][1]["hours"]
+        millions = forecasts[0][1]["documents"] / 1e6
+        cards.append((f"{result.after['median']:,.0f}", "records a minute after"))
+        cards.append((f"{saved / 24:,.2f} days", f"saved for {millions:g} million documents"))
+    kept = sum(d.kept for d in result.decisions)
+    cards.append((f"{kept} of {len(result.decisions)}", "phases kept"))
+    return cards
+
+
+def _row(decision: Decision) -> dict[str, Any]:
+    d, ratio = decision, decision.ratio
+
+    def rate(value: float | None) -> str:
+        return "–" if value is None else f"{value:,.0f}"
+
+    return {
+        "href": f"{d.evidence}/report.html" if d.evidence else None,
+        "verdict": d.verdict,
+        "cells": [
+            _label(d),
+            d.candidate,
+            "–" if ratio is None else f"{ratio['confidence']:.1%}",
+            rate(d.before_rec_per_min),
+            rate(d.after_rec_per_min),
+            "–" if ratio is None else f"{ratio['centre']:.3f}",
+            "–" if ratio is None else f"{ratio['low']:.3f} to {ratio['high']:.3f}",
+            "–" if d.threshold_percent is None else f"{d.threshold_percent:g} %",
+            "–" if d.ceiling is None else f"× {d.ceiling:.2f}",
+            d.verdict + (" (indicative)" if d.indicative and d.ratio else ""),
+            d.decision,
+            d.reason,
+        ],
+    }
+
+
+def _label(decision: Decision) -> str:
+    return f"{decision.phase} {decision.title}".strip()
+
+
+def _end_to_end_text(result: CampaignResult) -> str:
+    product = _waterfall(result).product
+    if result.end_to_end is None:
+        return "Nothing was accepted, so there is nothing to compare with the original settings."
+    comparison = result.end_to_end.summary["comparisons"][-1]
+    ratio = comparison["ratio"]
+    if ratio is None:
+        return f"The comparison of everything accepted with the original settings is {comparison['verdict']}."
+    return (
+        "The original settings and all accepted ones, measured in one session of blocks:"
+        f" {comparison['verdict']}, {ratio['centre']:.3f} times the throughput"
+        f" ({percent(math.log(ratio['low']))} to {percent(math.log(ratio['high']))})."
+        f" The phases' own ratios multiply to {product:.3f}."
+    )

@@ -1,0 +1,238 @@
+"""Campaigns in a simulated workshop: what is kept, reverted, skipped, resumed, and what the index says."""
+
+import datetime as dt
+import itertools
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from lab_simulation import SimulatedWorkshop, experiment, noisy
+from test_report import check_page
+
+from provenir_lab.errors import UsageError
+from provenir_lab.lab.campaign import CampaignResult, conduct_campaign, load_campaign, load_campaign_result
+from provenir_lab.lab.conduct import conduct
+from provenir_lab.lab.decisions import load_accepted, read_decisions, revert
+from provenir_lab.lab.experiment import Experiment
+from provenir_lab.lab.record import Result
+from provenir_lab.lab.report import render
+from provenir_lab.settings import Settings
+
+PLAN = {
+    "name": "phase2",
+    "title": "Phase II",
+    "purpose": "What makes it faster?",
+    "experiments": ["a.yaml"],
+    "documents": {"count": 4000},
+    "baseline_runs": 10,
+    "runs": 6,
+}
+LARGE = experiment(name="batch-size", title="Batch size", phase="II.1", candidates=[1000], stages=["commit"])
+PREFETCH = experiment(
+    name="prefetch", title="Async preparation", phase="II.3", change="prefetch", candidates=[2],
+    stages=["write"],
+)  # fmt: skip
+LOGGING = experiment(name="logging", title="Logging", phase="L", change="log_level", candidates=["debug"])
+THREADS = experiment(
+    name="threads", title="Async parsing", phase="II.5", change="parse_threads", candidates=[2], stages=["parse"],
+    skip_below_percent=20,
+)  # fmt: skip
+
+
+def rate(settings: Settings) -> float:
+    """Batches of 1000 give 20 %, prefetching 10 %, talkative logs cost 20 %."""
+    return (
+        1000
+        * (1.2 if settings.batch_size == 1000 else 1)
+        * (1.1 if settings.prefetch else 1)
+        * (0.8 if settings.log_level == "debug" else 1)
+    )
+
+
+class Simulation:
+    """Runs the steps of campaigns; `began` names them with the settings that they started from."""
+
+    def __init__(self, stop_at: str = "", **options: Any) -> None:
+        self.began: list[tuple[str, Settings]] = []
+        self.stop_at = stop_at
+        self.workshop = SimulatedWorkshop(noisy(rate, 0.004), **options)
+
+    def __call__(self, asked: Experiment, settings: Settings, folder: Path) -> Result:
+        if asked.name == self.stop_at:
+            raise KeyboardInterrupt
+        self.began.append((asked.name, settings))
+        return conduct(self.workshop, asked, settings, folder.parent, folder)
+
+
+def campaign(
+    tmp_path: Path, simulation: Simulation, experiments: list[Experiment], **options: Any
+) -> CampaignResult:
+    clock = (dt.datetime(2026, 1, 2, tzinfo=dt.UTC) + dt.timedelta(seconds=i) for i in itertools.count())
+    (tmp_path / "campaign.yaml").write_text(yaml.safe_dump(PLAN), encoding="utf-8")
+    plan = load_campaign(tmp_path / "campaign.yaml")
+    results = tmp_path / "results"
+    return conduct_campaign(simulation, plan, experiments, results, now=lambda: next(clock), **options)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[CampaignResult, Simulation]:
+    simulation = Simulation()
+    folder = tmp_path_factory.mktemp("campaign")
+    result = campaign(
+        folder, simulation, [LARGE, LOGGING, PREFETCH, THREADS], accepted_file=folder / "accepted.yaml"
+    )
+    return result, simulation
+
+
+def test_each_phase_starts_from_what_was_accepted_before_it(
+    finished: tuple[CampaignResult, Simulation],
+) -> None:
+    large = Settings(batch_size=1000)
+    assert finished[1].began == [
+        ("baseline", Settings()),
+        ("batch-size", Settings()),
+        ("logging", large),
+        ("prefetch", large),
+        ("end-to-end", Settings()),
+    ]
+
+
+def test_decisions_with_their_evidence(finished: tuple[CampaignResult, Simulation]) -> None:
+    result = finished[0]
+    decisions = {d.experiment: d for d in result.decisions}
+    assert {name: (d.verdict, d.decision) for name, d in decisions.items()} == {
+        "batch-size": ("FASTER", "keep"),
+        "logging": ("SLOWER", "revert"),
+        "prefetch": ("FASTER", "keep"),
+        "threads": ("SKIPPED", "skipped"),
+    }
+    assert "parse takes 14% of the baseline's time, under 20 %" in decisions["threads"].reason
+    assert decisions["batch-size"].ceiling == pytest.approx(1 / (1 - 1 / 7), rel=0.01)
+    for decision in result.decisions:
+        if decision.evidence:
+            assert (result.folder / decision.evidence / "report.html").is_file()
+    lines = (result.folder / "decisions.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)["hypothesis"] for line in lines] == ["Larger batches amortise commits."] * 4
+    assert tuple(read_decisions(result.folder)) == result.decisions
+
+
+def test_accepted_settings_and_the_revert_of_one(
+    finished: tuple[CampaignResult, Simulation], tmp_path: Path
+) -> None:
+    result = finished[0]
+    text = (result.folder / "accepted.yaml").read_text(encoding="utf-8")
+    assert text == (result.folder.parents[1] / "accepted.yaml").read_text(encoding="utf-8")
+    file = tmp_path / "accepted.yaml"
+    file.write_text(text, encoding="utf-8")
+    accepted = load_accepted(file)
+    assert accepted.settings() == Settings(batch_size=1000, prefetch=2)
+    assert accepted.entries["batch_size"]["experiment"] == "batch-size"
+    revert(file, "II.1")
+    assert load_accepted(file).settings() == Settings(prefetch=2)
+    with pytest.raises(UsageError, match="did you mean prefetch"):
+        revert(file, "prefetsh")
+
+
+def test_the_whole_is_measured_beside_the_product_of_the_phases(
+    finished: tuple[CampaignResult, Simulation],
+) -> None:
+    result = finished[0]
+    assert result.end_to_end is not None
+    variants = result.end_to_end.summary["variants"]
+    assert variants[1]["settings"]["batch_size"] == 1000 and variants[1]["settings"]["prefetch"] == 2
+    assert result.end_to_end.summary["comparisons"][-1]["ratio"]["centre"] == pytest.approx(1.32, rel=0.02)
+    assert "2 of 4 phases kept, end to end FASTER" in result.headline
+    assert result.after["median"] > result.before["median"]
+
+
+def test_the_index_page(finished: tuple[CampaignResult, Simulation]) -> None:
+    result = finished[0]
+    text = result.report.read_text(encoding="utf-8")
+    page = check_page(text)
+    assert len(page.all("svg")) == 4
+    for words in ("records a minute before", "days", "Batch size", "SKIPPED", "End to end", "prefetch"):
+        assert words in text
+    for attributes in page.all("a"):
+        assert (result.folder / str(attributes["href"])).is_file()
+    assert render(result.folder).read_text(encoding="utf-8") == text
+    assert load_campaign_result(result.folder) == result
+    assert "II.1" in result._repr_html_()
+    assert json.loads(json.dumps(result.to_dict()))["headline"] == result.headline
+
+
+@pytest.mark.parametrize("stop", ["batch-size", "prefetch", "end-to-end"])
+def test_interrupted_and_started_again_no_finished_step_is_repeated(tmp_path: Path, stop: str) -> None:
+    experiments = [LARGE, LOGGING, PREFETCH]
+    first = Simulation(stop_at=stop)
+    with pytest.raises(KeyboardInterrupt):
+        campaign(tmp_path, first, experiments)
+    with pytest.raises(UsageError, match="this campaign is not finished"):
+        load_campaign_result(tmp_path / "results" / "phase2")
+    second = Simulation()
+    result = campaign(tmp_path, second, experiments)
+    names = [name for name, _ in (*first.began, *second.began)]
+    assert names == ["baseline", "batch-size", "logging", "prefetch", "end-to-end"]
+    assert second.began[0][0] == stop
+    assert [d.verdict for d in result.decisions] == ["FASTER", "SLOWER", "FASTER"]
+
+
+def test_a_finished_campaign_started_again_begins_anew(tmp_path: Path) -> None:
+    campaign(tmp_path, Simulation(), [LOGGING])
+    again = Simulation()
+    campaign(tmp_path, again, [LOGGING])
+    assert [name for name, _ in again.began] == ["baseline", "logging"]
+
+
+def test_nothing_accepted(tmp_path: Path) -> None:
+    result = campaign(tmp_path, Simulation(), [LOGGING])
+    assert result.end_to_end is None
+    assert "none of 1 phases was kept" in result.headline
+    check_page(result.report.read_text(encoding="utf-8"))
+
+
+def test_an_experiment_that_has_nothing_left_to_compare_is_skipped_with_its_reason(tmp_path: Path) -> None:
+    again = experiment(name="again", title="Again", phase="II.9", candidates=[1000])
+    result = campaign(tmp_path, Simulation(), [LARGE, again])
+    assert result.decisions[1].verdict == "SKIPPED"
+    assert "no candidate differs from the accepted batch_size=1000" in result.decisions[1].reason
+
+
+def test_faster_but_wrong_is_rejected(tmp_path: Path) -> None:
+    simulation = Simulation(
+        tables=lambda settings, count: {"app_base": (1 if settings.batch_size == 1000 else count, "a")}
+    )
+    result = campaign(tmp_path, simulation, [LARGE])
+    assert (result.decisions[0].verdict, result.decisions[0].decision) == ("INVALID", "reject")
+    assert result.end_to_end is None
+
+
+def test_the_quick_form_is_indicative_and_takes_the_baselines_number_of_documents(tmp_path: Path) -> None:
+    automatic = experiment(
+        name="batch-size", title="Batch size", candidates=[1000], documents={"count": "auto"}, runs=10,
+        max_runs=40,
+    )  # fmt: skip
+    simulation = Simulation()
+    result = campaign(tmp_path, simulation, [automatic], quick=True)
+    assert result.decisions[0].indicative
+    assert "(indicative)" in result.headline
+    stored = yaml.safe_load(
+        (result.folder / str(result.decisions[0].evidence) / "experiment.yaml").read_text(encoding="utf-8")
+    )
+    assert (stored["runs"], stored["max_runs"], stored["is_quick"]) == (6, 6, True)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"experimints": ["a"]}, "unknown key experimints: did you mean experiments?"),
+        ({"experiments": []}, "experiments: List should have at least 1 item"),
+        ({"baseline_runs": 4}, "baseline_runs: Input should be greater than or equal to 10"),
+    ],
+)
+def test_mistakes_in_a_campaign_file(tmp_path: Path, values: dict[str, object], message: str) -> None:
+    (tmp_path / "c.yaml").write_text(yaml.safe_dump(PLAN | values), encoding="utf-8")
+    with pytest.raises(UsageError, match=re.escape(message)):
+        load_campaign(tmp_path / "c.yaml")
