@@ -6,10 +6,13 @@ are compared as dictionaries. All identities are invented.
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 from xml.sax.saxutils import quoteattr
+
+import pytest
 
 from provenir_lab.errors import Rejected
 from provenir_lab.mapping.contract import Contract
@@ -176,6 +179,11 @@ def outcome(mapper: Maps, text: str | None) -> dict[str, list[Row]] | str:
         return rows(mapper, text)
     except Rejected as rejected:
         return rejected.category
+
+
+def refused(reason: str) -> Any:
+    """The context of a rejection with exactly this `category: reason`."""
+    return pytest.raises(Rejected, match=f"^{re.escape(reason)}$")
 
 
 def value(
