@@ -41,6 +41,8 @@ class Settings(BaseModel):
     other; 0 to 64)."""
     parse_threads: int = Field(default=0, ge=0, le=64)
     """Threads among which the parsing of a page is shared (0: none, parsed where it is mapped; 0 to 64)."""
+    mapper_without: Literal["none", "enum_cache", "preparsed_types", "indexed_lookup", "regex_cache"] = "none"
+    """For experiments: maps with one optimisation of the mapper taken out; the rows are the same."""
     max_document_mb: int = Field(default=16, ge=1, le=2000)
     """Largest document that is parsed, in MB (1,000,000 bytes of UTF-8); larger ones fail as `too_large`."""
     stop_after_failures: int = Field(default=100, ge=0, le=1_000_000)
@@ -49,6 +51,10 @@ class Settings(BaseModel):
     """How rows reach the database: `executemany` (all databases), `fast_executemany` (SQL Server through
     pyodbc and Microsoft's driver), `copy` (PostgreSQL), `json` (one parameter that the server takes apart,
     all databases); `auto` takes the best known for the database."""
+    recycle_after: int = Field(default=200_000, ge=0, le=100_000_000)
+    """Documents after which worker processes are replaced, which bounds their memory (0: never)."""
+    log_format: Literal["text", "json"] = "text"
+    """Log lines for people, or one JSON object a line."""
     log_level: Literal["debug", "info", "warning", "error"] = "warning"
     """Least severe log line that is written."""
 

@@ -39,6 +39,10 @@ _PASS_NULL_ON = ("enum", "default_getutcdate_if_null")
 """Steps whose null does not end a chain."""
 
 
+MakeStep = Callable[..., Step]
+"""Makes a step of its name; called as `converting_step` is."""
+
+
 @dataclass(frozen=True, slots=True)
 class ColumnPlan:
     """How one column gets its value. `convert` takes the source's value, never None."""
@@ -57,7 +61,11 @@ class ColumnPlan:
 
 
 def plan_column(
-    field: Field, contract: Contract, column: Column | None, unknown: Counter[tuple[str, str]]
+    field: Field,
+    contract: Contract,
+    column: Column | None,
+    unknown: Counter[tuple[str, str]],
+    make_step: MakeStep = converting_step,
 ) -> ColumnPlan:
     """Compose the chain of one field. `column` is the real or packaged column, None if unknown."""
     generic = generic_conversion(field, contract, column)
@@ -65,7 +73,7 @@ def plan_column(
     calculated = field.has("calculated_field")
     blank = None if from_source else typed_default(field, generic)
     steps = [
-        converting_step(name, field, contract, column, generic, typed_default(field, generic), unknown)
+        make_step(name, field, contract, column, generic, typed_default(field, generic), unknown)
         for name in names
     ]
     chain = _compose(names, steps, from_source, blank, generic)

@@ -357,7 +357,7 @@ class RowsCompiler:
 
     def _child_loop(self, rule: FilterRule) -> None:
         has_children = self.source.bind("has_children", self._contacts.has_children)
-        passes = self.source.bind("passes", child_filter(rule))
+        passes = self.source.bind("passes", child_filter(rule, self._make_reader))
         self.source.add("rows = []", "for contact in contacts.valid:")
         self.source.add(f"if {has_children}(contact, root):", depth=2)
         self.source.add(f"for node in contact.node.named({rule.element!r}):", depth=3)

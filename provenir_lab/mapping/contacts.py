@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from provenir_lab.errors import Rejected
-from provenir_lab.mapping.attributes import attribute_reader
 from provenir_lab.mapping.contract import Contract, FilterRule
 from provenir_lab.mapping.nodes import Node, all_at, descendants
+from provenir_lab.mapping.source import MakeReader
 
 BCARD = "app_prod_bcard"
 _IDENTITY = ("birth_date", "first_name", "last_name", "ssn")
@@ -61,7 +61,7 @@ class Contacts:
 class ContactPlan:
     """What the contract says about contacts, ready to be applied to documents."""
 
-    def __init__(self, contract: Contract) -> None:
+    def __init__(self, contract: Contract, make_reader: MakeReader) -> None:
         contact, address = contract.rule("contact"), contract.rule("address")
         assert contact is not None and address is not None  # a contract without them does not load
         self.rule = contact
@@ -73,11 +73,11 @@ class ContactPlan:
         others = [n for n, a in contact.required.items() if a is True and n != contract.contact_id_attribute]
         self._others = len(others)
         names = (contact.type_attribute, contract.contact_id_attribute, *_IDENTITY, *others)
-        self._read = attribute_reader(names)
+        self._make_reader = make_reader
+        self._read = make_reader(names)
         self._address_tag = address.element
-        self._address_type = attribute_reader((address.type_attribute,))
+        self._address_type = make_reader((address.type_attribute,))
         self._preferred = address.type_values[0] if address.type_values else ""
-        self._passes_address = child_filter(address)
 
     def find(self, root: Node) -> Contacts:
         """The contacts inside the reading root.
@@ -126,7 +126,7 @@ class ContactPlan:
     def address_value(self, attribute: str) -> Callable[[Contact], str | None]:
         """Contact -> the attribute of its addresses: of the preferred type if it has any, the first that is
         not empty, else the last; without any address the contact's own."""
-        read = attribute_reader((attribute,))
+        read = self._make_reader((attribute,))
 
         def value(contact: Contact) -> str | None:
             if contact.addresses is None:
@@ -152,10 +152,10 @@ def last_card(contact: Contact) -> Node | None:
     return card
 
 
-def child_filter(rule: FilterRule) -> Callable[[Node], bool]:
+def child_filter(rule: FilterRule, make_reader: MakeReader) -> Callable[[Node], bool]:
     """Whether an address or employment counts: required attributes not empty, types among the allowed
     (compared in upper case)."""
-    read = attribute_reader(tuple(rule.required))
+    read = make_reader(tuple(rule.required))
     allowed = [
         None if a is True else frozenset(a if isinstance(a, tuple) else ()) for a in rule.required.values()
     ]

@@ -21,17 +21,17 @@ Convert = Callable[[Any], Any]
 
 NUMBER = r"\$?([+-]?(?=\.?[0-9])(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]*)(?:\.[0-9]*)?(?:[eE][+-]?[0-9]{1,4})?)"
 """A number in a text: optional dollar sign, sign, thousands commas, fraction, exponent."""
-
-_NUMBER = re.compile(NUMBER)
-_ISO = re.compile(
+ISO_TIME = (
     r"([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})"
     r"(?:\s+([0-9]{1,2}):([0-9]{1,2}):([0-9]{1,2})(?:\.([0-9]+))?)?"
 )
-_US = re.compile(
+US_TIME = (
     r"([0-9]{1,2})/([0-9]{1,2})/([0-9]{4})"
     r"(?:\s+([0-9]{1,2}):([0-9]{1,2}):([0-9]{1,2})(?:\s+([AaPp])[Mm])?)?"
 )
-_NOT_DIGITS = re.compile(r"[^0-9]+")
+NOT_DIGITS = r"[^0-9]+"
+
+_NUMBER, _ISO, _US, _NOT_DIGITS = map(re.compile, (NUMBER, ISO_TIME, US_TIME, NOT_DIGITS))
 _EXACT = Context(prec=20_000, rounding=ROUND_HALF_UP)
 _LARGEST_EXPONENT = 100  # beyond every column; keeps 1e9999 from becoming that many digits
 _CACHED = 4096  # codes, fees and dates repeat from document to document

@@ -42,7 +42,7 @@ class Mapper:
         )
         self._id_path, self._id_attribute = contract.app_id_place
         self._application = contract.application_element
-        self._contacts = ContactPlan(contract)
+        self._contacts = ContactPlan(contract, make_reader)
         compiler = RowsCompiler(
             contract, tables, self._contacts, self.unknown_codes, make_reader, make_column
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from provenir_lab.mapping.attributes import attribute_reader
+from provenir_lab.mapping.attributes import Read
 from provenir_lab.mapping.contacts import BCARD, Contact, ContactPlan, last_card
 from provenir_lab.mapping.contract import Contract, Field
 from provenir_lab.mapping.groups import meaningful
@@ -52,7 +52,7 @@ class RoleSources:
             no_card = "True"
         if not history:
             return value
-        latest = self._source.bind("latest", _latest(field.attribute))
+        latest = self._source.bind("latest", _latest(self._make_reader((field.attribute,))))
         return f"{latest}({value}, {chosen}_all) if {no_card} else {value}"
 
     def lines(self) -> list[str]:
@@ -83,14 +83,14 @@ class RoleSources:
         value = self._contacts.address_value(field.attribute)
         bound, arguments = self._source.bind("address", value), chosen
         if history:
-            bound = self._source.bind("address", _with_latest(value, _latest(field.attribute)))
+            latest = _latest(self._make_reader((field.attribute,)))
+            bound = self._source.bind("address", _with_latest(value, latest))
             arguments = f"{chosen}, {chosen}_all"
         return f"{bound}({arguments}) if {chosen} is not None else None"
 
 
-def _latest(attribute: str) -> Callable[[str | None, list[Contact]], str | None]:
+def _latest(read: Read) -> Callable[[str | None, list[Contact]], str | None]:
     """Where the choice says nothing: the last candidate's value that does."""
-    read = attribute_reader((attribute,))
 
     def latest(value: str | None, candidates: list[Contact]) -> str | None:
         if len(candidates) < 2 or meaningful(value) is not None:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 
 import psutil
 
 from provenir_lab.mapping.contract import Contract
-from provenir_lab.mapping.plan import compile_mapper
-from provenir_lab.processing.commit import Committer
+from provenir_lab.mapping.plan import Mapper, compile_mapper
+from provenir_lab.processing.commit import Committer, Failure
+from provenir_lab.processing.logs import log_batch
 from provenir_lab.processing.outcome import Tally
 from provenir_lab.processing.pipeline import ahead
 from provenir_lab.processing.preparation import Batch, Preparation
@@ -58,12 +59,7 @@ class Worker:
         self._job = job
         settings = job.settings
         self._engine = open_engine(job.url, settings)
-        self._mapper = compile_mapper(
-            job.contract,
-            job.target.tables,
-            parse_mode=settings.parse_mode,
-            max_document_mb=settings.max_document_mb,
-        )
+        self._mapper = _mapper(job)
         self._writer = Writer(self._engine, job.target, self._mapper.columns, settings)
         self._prefix_length = PrefixLength()
         self._process = psutil.Process()
@@ -100,6 +96,7 @@ class Worker:
                 tally.add_seconds(batch.seconds)
                 tally.unknown_codes.update(batch.unknown_codes)
                 self._note_memory(tally)
+                log_batch(job.session.session_id, batch)
                 on_batch(tally)
             else:
                 if committer.flush():
@@ -125,6 +122,35 @@ class Worker:
     def _note_memory(self, tally: Tally) -> None:
         memory = self._process.memory_info().rss / 1e6
         tally.peak_memory[os.getpid()] = max(memory, tally.peak_memory.get(os.getpid(), 0.0))
+
+
+def log_failures(job: Job, failures: Sequence[Failure]) -> Tally:
+    """Logs documents as failed that no worker could look at."""
+    tally = Tally(begun=time.perf_counter())
+    columns = {table: job.contract.columns_of(table) for table in job.contract.tables}
+    engine = open_engine(job.url, job.settings)
+    try:
+        committer = Committer(
+            Writer(engine, job.target, columns, job.settings),
+            lambda ids: logged(engine, job.target, ids),
+            job.session,
+            0,
+            tally,
+        )
+        committer.commit([], failures)
+    finally:
+        engine.dispose()
+    return tally
+
+
+def _mapper(job: Job) -> Mapper:
+    contract, tables, settings = job.contract, job.target.tables, job.settings
+    mode, limit = settings.parse_mode, settings.max_document_mb
+    if settings.mapper_without == "none":
+        return compile_mapper(contract, tables, parse_mode=mode, max_document_mb=limit)
+    from provenir_lab.mapping.ablation import ablated_mapper
+
+    return ablated_mapper(contract, tables, settings.mapper_without, parse_mode=mode, max_document_mb=limit)
 
 
 def _waiting(batches: Iterator[Batch], tally: Tally) -> Iterator[Batch]:
