@@ -97,7 +97,7 @@ def entry(table: str, column: str, data_type: str = "string", **changes: Any) ->
     } | changes
 
 
-def rule(kind: str, path: str, **required: Any) -> Row:
+def rule(kind: str, path: str, /, **required: Any) -> Row:
     return {
         "element_type": kind,
         "xml_parent_path": path.rpartition("/")[0],
