@@ -40,7 +40,7 @@ class Maps(Protocol):
 # ---- documents
 
 
-def element(name: str, *inside: str, **attributes: str | None) -> str:
+def element(name: str, /, *inside: str, **attributes: str | None) -> str:
     """An element; attributes that are None are left out, a leading underscore of a name too."""
     written = "".join(
         f" {key.removeprefix('_')}={quoteattr(value)}"
@@ -141,7 +141,7 @@ def small(
         "bit_conversions": BITS,
         "relationships": [
             {
-                "parent_table": "app_base",
+                "parent_table": "app_contact_base" if table in CHILDREN else "app_base",
                 "child_table": table,
                 "foreign_key_column": "con_id" if table in CHILDREN else "app_id",
                 "xml_parent_path": "/Provenir/Request",
