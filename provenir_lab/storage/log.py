@@ -66,6 +66,14 @@ def outcomes(engine: sa.Engine, target: Target, session_id: str) -> tuple[int, d
     return succeeded, dict(failed.most_common())
 
 
+def newest_session(engine: sa.Engine, target: Target) -> str | None:
+    """The session that logged last; None if the log is empty or names none."""
+    log = log_table(target, engine.dialect.name)
+    query = sa.select(log.c.session_id).order_by(log.c.log_id.desc()).limit(1)
+    with reading(engine) as connection:
+        return connection.scalar(query)
+
+
 def failures(engine: sa.Engine, target: Target) -> Iterator[tuple[int, str, str]]:
     """(app_id, category, reason) of every failed document, by app_id."""
     log = log_table(target, engine.dialect.name)

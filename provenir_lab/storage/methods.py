@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,13 @@ import sqlalchemy as sa
 
 from provenir_lab.errors import UsageError
 from provenir_lab.storage.schema import column_type
-from provenir_lab.storage.sqlserver import has_identity, input_sizes, takes_arrays, with_identity
+from provenir_lab.storage.sqlserver import (
+    has_identity,
+    input_sizes,
+    moment_texts,
+    takes_arrays,
+    with_identity,
+)
 from provenir_lab.storage.values import adapters, convert, copy_text, json_values
 from provenir_lab.tables import Column, Table
 
@@ -89,6 +96,8 @@ def make_insert(
 
 
 def _executemany(to: Destination) -> Insert:
+    if to.engine.dialect.driver == "pyodbc":
+        return _pyodbc(to, arrays=False)
     statement = _values_statement(to)
     adapt = adapters(to.columns, to.engine.dialect.name)
 
@@ -117,15 +126,21 @@ def _copy(to: Destination) -> Insert:
 def _fast_executemany(to: Destination) -> Insert:
     if any(c.length is None and c.type in ("varchar", "char") for c in to.columns):
         return _json(to)  # an array has the declared width of every row: not for texts without a limit
+    return _pyodbc(to, arrays=True)
+
+
+def _pyodbc(to: Destination, *, arrays: bool) -> Insert:
     statement = _values_statement(to)
-    sizes = input_sizes(to.columns)
+    adapt, sizes = adapters(to.columns, to.engine.dialect.name), input_sizes(to.columns, arrays=arrays)
+    if not arrays:
+        adapt = [*adapt, *moment_texts(to.columns)]
 
     def insert(connection: sa.Connection, rows: Rows) -> None:
         driver: Any = connection.connection.driver_connection
-        with driver.cursor() as cursor:
-            cursor.fast_executemany = True
+        with closing(driver.cursor()) as cursor:  # as its own context manager it would commit
+            cursor.fast_executemany = arrays
             cursor.setinputsizes(sizes)
-            cursor.executemany(statement, rows)
+            cursor.executemany(statement, list(convert(rows, adapt)))
 
     return insert
 
@@ -133,10 +148,12 @@ def _fast_executemany(to: Destination) -> Insert:
 def _json(to: Destination) -> Insert:
     """Rows as one JSON array of arrays, each value taken out by its place and cast to its column's type."""
     statement = f"INSERT INTO {to.name} ({to.column_list}) {_SHREDDERS[to.engine.dialect.name](to)}"
-    prepare = json_values(to.columns)
+    adapt, prepare = adapters(to.columns, to.engine.dialect.name), json_values(to.columns)
 
     def insert(connection: sa.Connection, rows: Rows) -> None:
-        document = json.dumps(list(convert(rows, prepare)), ensure_ascii=False, separators=(",", ":"))
+        document = json.dumps(
+            list(convert(convert(rows, adapt), prepare)), ensure_ascii=False, separators=(",", ":")
+        )
         connection.exec_driver_sql(statement, (document,))
 
     return insert

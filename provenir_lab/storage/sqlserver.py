@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -25,6 +27,7 @@ _SQL_TYPES = {
     "smalldatetime": 93,
 }
 _SQL_WVARCHAR = -9
+_MOMENTS = ("datetime", "datetime2", "smalldatetime")
 
 
 def has_identity(engine: sa.Engine, table: str, columns: Sequence[Column]) -> bool:
@@ -42,9 +45,12 @@ def with_identity(
 
     def switched(connection: sa.Connection, rows: Any) -> None:
         connection.exec_driver_sql(f"SET IDENTITY_INSERT {table} ON")
-        insert(connection, rows)
-        # after an error the transaction is rolled back and the connection reset, which turns it off too
-        connection.exec_driver_sql(f"SET IDENTITY_INSERT {table} OFF")
+        try:
+            insert(connection, rows)
+            connection.exec_driver_sql(f"SET IDENTITY_INSERT {table} OFF")
+        except BaseException:
+            connection.invalidate()  # a rollback leaves the switch on, and the next table's ON would fail
+            raise
 
     return switched
 
@@ -59,12 +65,30 @@ def takes_arrays(engine: sa.Engine) -> bool:
         return "msodbcsql" in str(driver.getinfo(sql_driver_name)).lower()
 
 
-def input_sizes(columns: Sequence[Column]) -> list[tuple[int, int, int]]:
+def moment_texts(columns: Sequence[Column]) -> list[tuple[int, Callable[[dt.datetime], str]]]:
+    """Moments as ISO text with a T, which the server reads the same in every language.
+
+    Sent one by one, pyodbc cuts moments to the fraction that the driver says its types have, and that may be none.
+    """
+    return [
+        (
+            i,
+            partial(
+                dt.datetime.isoformat, timespec="microseconds" if c.type == "datetime2" else "milliseconds"
+            ),
+        )
+        for i, c in enumerate(columns)
+        if c.type in _MOMENTS
+    ]
+
+
+def input_sizes(columns: Sequence[Column], *, arrays: bool) -> list[tuple[int, int, int]]:
     """(SQL type, size, scale) of every parameter; without them pyodbc guesses from the first row.
 
     Texts are sent as UTF-16, which the server turns into the column's code page.
     """
-    return [_input_size(column) for column in columns]
+    text = _SQL_WVARCHAR, 30, 0
+    return [text if c.type in _MOMENTS and not arrays else _input_size(c) for c in columns]
 
 
 def _input_size(column: Column) -> tuple[int, int, int]:

@@ -31,6 +31,9 @@ def convert(rows: Sequence[Row], converters: Converters) -> Sequence[Row]:
 
 def adapters(columns: Sequence[Column], dialect: str) -> Converters:
     """What must be done to mapped values (int, str, Decimal, datetime, date) before the driver sees them."""
+    if dialect == "mssql":
+        # servers and ways of sending differ in how they round finer moments: nothing is left to round
+        return [(i, tick) for i, c in enumerate(columns) if c.type == "datetime"]
     if dialect != "sqlite":
         return ()
     return [(i, change) for i, c in enumerate(columns) if (change := _sqlite_adapter(c)) is not None]
@@ -38,20 +41,28 @@ def adapters(columns: Sequence[Column], dialect: str) -> Converters:
 
 def _sqlite_adapter(column: Column) -> Converter | None:
     if column.type in ("datetime", "datetime2", "smalldatetime"):
-        return _iso_datetime
+        return str
     if column.type == "date":
-        return dt.date.isoformat
+        return str
     if column.type == "decimal":
         return float if (column.precision or 0) <= 15 else str
     return None
 
 
-def _iso_datetime(value: dt.datetime) -> str:
-    return value.isoformat(" ")
+def tick(moment: dt.datetime) -> dt.datetime:
+    """The nearest moment that SQL Server's datetime has: 1/300 s apart, shown as .000, .003 and .007.
+
+    Raises OverflowError for the last 1.5 ms of the year 9999.
+    """
+    ticks = (moment.microsecond * 3 + 5000) // 10000
+    whole = moment.replace(microsecond=0)
+    if ticks == 300:
+        return whole + dt.timedelta(seconds=1)
+    return whole.replace(microsecond=(ticks * 10 + 1) // 3 * 1000)
 
 
 def json_values(columns: Sequence[Column]) -> Converters:
-    """What makes mapped values fit for JSON: decimals and dates become text, cast exactly by every server."""
+    """What makes adapted values fit for JSON: decimals and dates become text, cast exactly by servers."""
     return [(i, change) for i, c in enumerate(columns) if (change := _JSON.get(c.type)) is not None]
 
 
@@ -82,7 +93,7 @@ def _copy_strings(values: Sequence[str | None]) -> list[str]:
 def canonical(columns: Sequence[Column]) -> Converters:
     """What brings values, mapped or read from any database, to one form per column type.
 
-    decimal: text at the column's scale, rounded half up. datetime: text with SQL Server's 1/300 s.
+    decimal: text at the column's scale, rounded half up. datetime: text, to SQL Server's 1/300 s.
     smalldatetime: text, to the minute. date: ISO text. bit: 0 or 1. char: without padding. Others stay.
     """
     return [(i, change) for i, c in enumerate(columns) if (change := _canonical(c)) is not None]
@@ -110,11 +121,7 @@ def _decimal(scale: int) -> Converter:
 
 def _datetime(value: Any) -> str:
     moment = dt.datetime.fromisoformat(value) if isinstance(value, str) else value
-    ticks = (moment.microsecond * 3 + 5000) // 10000
-    whole = moment.replace(microsecond=0)
-    if ticks == 300:
-        whole, ticks = whole + dt.timedelta(seconds=1), 0
-    return f"{whole} {ticks}/300" if ticks else str(whole)
+    return str(tick(moment))
 
 
 def _smalldatetime(value: Any) -> str:
@@ -140,10 +147,10 @@ def _unpadded(value: str) -> str:
 _COPY_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 _JSON: dict[str, Converter] = {
     "decimal": str,
-    "date": dt.date.isoformat,
-    "datetime": _iso_datetime,
-    "datetime2": _iso_datetime,
-    "smalldatetime": _iso_datetime,
+    "date": str,
+    "datetime": str,
+    "datetime2": str,
+    "smalldatetime": str,
 }
 _CANONICAL: dict[str, Converter] = {
     "datetime": _datetime,
