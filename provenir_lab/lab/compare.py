@@ -11,8 +11,8 @@ from typing import Any
 from provenir_lab.display import html_table
 from provenir_lab.errors import UsageError
 from provenir_lab.lab import statistics
-from provenir_lab.lab.conduct import BASELINE_NAME
 from provenir_lab.lab.figures.data import duration
+from provenir_lab.lab.plan import BASELINE_NAME
 from provenir_lab.lab.record import CONFIRM, MEASURE, Folder, Result, Run, load_result, newest_result
 from provenir_lab.lab.statistics import Estimate
 from provenir_lab.lab.verdict import Verdict, gate_problems, judge, percent

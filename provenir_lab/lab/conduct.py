@@ -18,6 +18,7 @@ from provenir_lab.lab import summary as summaries
 from provenir_lab.lab.experiment import Documents, Experiment, parse_experiment
 from provenir_lab.lab.measure import Bench, timed_run
 from provenir_lab.lab.order import BASELINE, blocks, repeats
+from provenir_lab.lab.plan import confidence_of, make_plan
 from provenir_lab.lab.record import (
     CALIBRATION,
     CONFIRM,
@@ -29,15 +30,10 @@ from provenir_lab.lab.record import (
     Slot,
     load_result,
     new_folder,
-    newest_result,
 )
-from provenir_lab.lab.statistics import smallest_findable_effect
 from provenir_lab.lab.workload import count_for
 from provenir_lab.progress import Progress, Step, silent
 from provenir_lab.settings import Settings, build_settings
-
-BASELINE_NAME = "baseline"
-"""Results of baselines lie in `results/baseline/`."""
 
 Clock = Callable[[], dt.datetime]
 
@@ -81,11 +77,11 @@ def conduct(
         experiment = parse_experiment(kept.read_yaml("experiment.yaml"), str(kept.path / "experiment.yaml"))
         plan = kept.read_json("plan.json")
         accepted = build_settings(plan["accepted"])
-        experiment.check(accepted)
     else:
         experiment.check(accepted)
         environment = workshop.environment()
-        experiment, plan = _plan(experiment, accepted, Path(results), environment)
+        made = make_plan(experiment, accepted, Path(results), environment)
+        experiment, plan = made.experiment, made.to_dict()
         kept.write_yaml("experiment.yaml", experiment.model_dump(mode="json"))
         kept.write_json("environment.json", environment)
         kept.write_json("plan.json", plan)
@@ -114,44 +110,6 @@ def conduct(
 
     report.render(kept.path)
     return load_result(kept.path)
-
-
-def _plan(
-    experiment: Experiment, accepted: Settings, results: Path, environment: Mapping[str, Any]
-) -> tuple[Experiment, dict[str, Any]]:
-    """The experiment with its threshold fixed, and what else is known before the first run."""
-    noise = stored_noise(results, environment)
-    source = "the experiment's own"
-    pairs = experiment.runs
-    findable = None
-    if noise is not None and not experiment.is_baseline:
-        if noise["floor"] is not None and noise["floor"] > experiment.threshold:
-            experiment = experiment.model_copy(update={"threshold_percent": round(noise["floor"] * 100, 2)})
-            source = "the noise floor of the last stored baseline"
-        findable = smallest_findable_effect(
-            noise["spread"], pairs, experiment.threshold, confidence_of(experiment)
-        )
-    return experiment, {
-        "accepted": accepted.model_dump(),
-        "threshold_source": source,
-        "confidence": confidence_of(experiment),
-        "findable_percent": None if findable is None else round(findable * 100, 2),
-    }
-
-
-def stored_noise(results: Path, environment: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The noise of the newest stored baseline of this machine and database; None if there is none."""
-    newest = newest_result(results, BASELINE_NAME)
-    if newest is None:
-        return None
-    baseline = load_result(newest)
-    same = all(baseline.environment.get(key) == environment.get(key) for key in ("cpu", "database"))
-    return baseline.summary["noise"] if same else None
-
-
-def confidence_of(experiment: Experiment) -> float:
-    """Of the intervals: 97.5 % when a second look is planned, since two looks err more often than one."""
-    return 0.975 if experiment.max_runs > experiment.runs and not experiment.is_baseline else 0.95
 
 
 def _calibrated(workshop: Workshop, session: _Session) -> Experiment:

@@ -228,6 +228,20 @@ def load_experiment(path: str | Path) -> Experiment:
     return experiment
 
 
+def adjusted(
+    experiment: Experiment, runs: int | None, documents: int | str | None, *, quick: bool
+) -> Experiment:
+    """The experiment in its quick form if asked, with another number of pairs or documents. Raises
+    UsageError.
+    """
+    values = (experiment.as_quick() if quick else experiment).model_dump()
+    if runs is not None:
+        values |= {"runs": runs, "max_runs": max(runs, 0 if values["is_quick"] else values["max_runs"])}
+    if documents is not None:
+        values["documents"] = values["documents"] | {"count": documents}
+    return parse_experiment(values, f"experiment {experiment.name}")
+
+
 def read_yaml(path: str | Path) -> Any:
     """The content of a YAML file. Raises UsageError."""
     try:

@@ -17,9 +17,10 @@ from typing import Any, Literal
 
 from provenir_lab import errors
 from provenir_lab.errors import LabError, UsageError
-from provenir_lab.lab.conduct import BASELINE_NAME, utc_now
-from provenir_lab.lab.experiment import Experiment, load_experiment
+from provenir_lab.lab.conduct import utc_now
+from provenir_lab.lab.experiment import Experiment, adjusted, load_experiment
 from provenir_lab.lab.notebook_page import render_notebook
+from provenir_lab.lab.plan import BASELINE_NAME
 from provenir_lab.lab.record import Folder, Result, load_result, new_folder
 from provenir_lab.lab.session import run_experiment
 from provenir_lab.progress import Progress, Step, silent
@@ -71,6 +72,12 @@ def run_experiment_notebook(
     """`session.run_experiment` through the experiment's notebook. Raises as that does."""
     file = find_file(experiment)
     plan = load_experiment(file)
+    if plan.is_baseline:
+        return notebook_runner(database, contract, progress)(
+            adjusted(plan, runs, documents, quick=quick),
+            settings or Settings(),
+            _folder(folder, results, plan.name).path,
+        )
     if plan.notebook is None:
         raise UsageError(f"{file}: names no notebook; add notebook: notebooks/….ipynb")
     parameters = {

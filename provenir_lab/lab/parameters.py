@@ -13,8 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from provenir_lab.display import html_table
 from provenir_lab.errors import UsageError
-from provenir_lab.lab.experiment import first_problem
+from provenir_lab.lab.experiment import Experiment, adjusted, first_problem, load_experiment
 from provenir_lab.lab.place import ensure_lab, open_place
+from provenir_lab.lab.plan import Plan
 from provenir_lab.lab.record import Result
 from provenir_lab.progress import shown_progress
 from provenir_lab.settings import Database, Settings, build_settings, find_database, suggestion
@@ -102,22 +103,26 @@ class ExperimentParameters(Parameters):
     documents: int = Field(default=0, ge=0)
     """0: as the experiment file says."""
 
+    def asked(self) -> Experiment:
+        """The experiment of the file, with what the parameters say otherwise."""
+        from provenir_lab.lab.notebooks import find_file
+
+        experiment = load_experiment(find_file(self.experiment))
+        return adjusted(experiment, self.runs or None, self.documents or None, quick=self.quick)
+
+    def plan(self) -> Plan:
+        """What is fixed before the first run, to be looked at."""
+        from provenir_lab.lab.session import plan_experiment
+
+        return plan_experiment(self.place(), self.asked(), **self.common())
+
     def run(self) -> Result:
         """Runs the experiment, with its progress shown in the notebook."""
-        from provenir_lab.lab.notebooks import find_file
         from provenir_lab.lab.session import run_experiment
 
         database = self.place()
         with shown_progress() as progress:
-            return run_experiment(
-                database,
-                find_file(self.experiment),
-                quick=self.quick,
-                runs=self.runs or None,
-                documents=self.documents or None,
-                progress=progress,
-                **self.common(),
-            )
+            return run_experiment(database, self.asked(), progress=progress, **self.common())
 
 
 Model = TypeVar("Model", bound=Parameters)

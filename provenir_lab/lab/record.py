@@ -14,6 +14,7 @@ import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -203,6 +204,19 @@ class Folder:
 
 
 @dataclass(frozen=True)
+class Text:
+    """Sentences that show themselves as paragraphs in JupyterLab."""
+
+    lines: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines)
+
+    def _repr_html_(self) -> str:
+        return "".join(f"<p>{escape(line)}</p>" for line in self.lines)
+
+
+@dataclass(frozen=True)
 class Result:
     """A finished baseline or experiment, as its folder holds it."""
 
@@ -224,6 +238,13 @@ class Result:
     def to_dict(self) -> dict[str, Any]:
         """For `--json`: the summary, and where the files are."""
         return {"folder": str(self.folder), "report": str(self.report), **self.summary}
+
+    @property
+    def conclusion(self) -> Text:
+        """The verdict in words, and what to do next."""
+        from provenir_lab.lab.tables import conclusion
+
+        return Text(tuple(conclusion(self.summary)))
 
     def plot(self) -> Picture:
         """The main figure: every run in time order, or the comparison with its interval."""

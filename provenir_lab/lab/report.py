@@ -67,6 +67,7 @@ def _result_values(result: Result) -> dict[str, Any]:
         "verdict": judged["verdict"] if judged else None,
         "indicative": summary["indicative"],
         "hypothesis": experiment["hypothesis"],
+        "conclusion": tables.conclusion(summary),
         "cards": tables.cards(summary),
         "warnings": summary["warnings"],
         "comparisons": tables.comparisons(summary),

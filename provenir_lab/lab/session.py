@@ -7,11 +7,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-from provenir_lab.lab.conduct import BASELINE_NAME, conduct
+from provenir_lab.lab.conduct import conduct
 from provenir_lab.lab.environment import describe_environment
-from provenir_lab.lab.experiment import Documents, Experiment, load_experiment, parse_experiment
+from provenir_lab.lab.experiment import Documents, Experiment, adjusted, load_experiment, parse_experiment
 from provenir_lab.lab.measure import Bench, DatabaseBench
 from provenir_lab.lab.place import Place, open_place
+from provenir_lab.lab.plan import BASELINE_NAME, Plan, make_plan
 from provenir_lab.lab.record import Result
 from provenir_lab.lab.workload import Workload, prepare, stored_count
 from provenir_lab.progress import Progress, silent
@@ -110,18 +111,26 @@ def run_experiment(
     place.require_lab()
     if not isinstance(experiment, Experiment):
         experiment = load_experiment(experiment)
-    if quick:
-        experiment = experiment.as_quick()
-    experiment = _adjusted(experiment, runs, documents)
+    experiment = adjusted(experiment, runs, documents, quick=quick)
     return conduct(
         DatabaseWorkshop(place), experiment, settings or Settings(), results, folder, progress=progress
     )
 
 
-def _adjusted(experiment: Experiment, runs: int | None, documents: int | str | None) -> Experiment:
-    values = experiment.model_dump()
-    if runs is not None:
-        values |= {"runs": runs, "max_runs": max(runs, experiment.max_runs if not experiment.is_quick else 1)}
-    if documents is not None:
-        values["documents"] = values["documents"] | {"count": documents}
-    return parse_experiment(values, f"experiment {experiment.name}")
+def plan_experiment(
+    database: Database,
+    experiment: str | Path | Experiment,
+    *,
+    contract: str | Path | None = None,
+    settings: Settings | None = None,
+    results: str | Path = "results",
+    folder: str | Path | None = None,
+) -> Plan:
+    """What `run_experiment` would fix before its first run. Raises UsageError as that does."""
+    place = open_place(database, contract)
+    place.require_lab()
+    if not isinstance(experiment, Experiment):
+        experiment = load_experiment(experiment)
+    accepted = settings or Settings()
+    experiment.check(accepted)
+    return make_plan(experiment, accepted, Path(results), DatabaseWorkshop(place).environment())

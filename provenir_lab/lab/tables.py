@@ -59,6 +59,33 @@ def cards(summary: Summary) -> list[tuple[str, str]]:
     return found
 
 
+def conclusion(summary: Summary) -> list[str]:
+    """The verdict in words, and what to do next."""
+    judged = next((c for c in reversed(summary["comparisons"]) if c["verdict"]), None)
+    if judged is None:
+        label = next(v for v in summary["variants"] if v["variant"] == BASELINE).get("rec_per_min", {})
+        if label.get("confidence") == "Low":
+            return ["The runs vary by 10 % or more: close other programs, take more documents, run again."]
+        return ["The baseline is steady enough to judge experiments against."]
+    name = judged["variant"]
+    lines = [f"{name} is {judged['verdict']}: {judged['reason']}."]
+    lines.append(
+        {
+            "keep": f"Keep it: add --set {name} when processing, or let a campaign accept it.",
+            "revert": f"Leave {name} out. If that is a surprise, look at the stages: which one grew?",
+            "reject": "Do not use it, however fast. Find out why the data differ before anything else.",
+            "baseline stays": "Leave the setting as it is.",
+        }[judged["decision"]]
+    )
+    if judged["verdict"] == "INCONCLUSIVE":
+        lines.append("To settle it, take more pairs (--runs), longer runs, or a quieter machine.")
+    if summary["tied"]:
+        lines.append(f"These did about as well in the sweep: {', '.join(summary['tied'])}.")
+    if summary["indicative"]:
+        lines.append("This was the quick form: indicative. The full form decides.")
+    return lines
+
+
 def comparison_text(summary: Summary) -> str:
     """How to read the table of comparisons."""
     text = (

@@ -32,14 +32,23 @@ PLAN = {
 }
 LARGE = experiment(name="batch-size", title="Batch size", phase="II.1", candidates=[1000], stages=["commit"])
 PREFETCH = experiment(
-    name="prefetch", title="Async preparation", phase="II.3", change="prefetch", candidates=[2],
+    name="prefetch",
+    title="Async preparation",
+    phase="II.3",
+    change="prefetch",
+    candidates=[2],
     stages=["write"],
-)  # fmt: skip
+)
 LOGGING = experiment(name="logging", title="Logging", phase="L", change="log_level", candidates=["debug"])
 THREADS = experiment(
-    name="threads", title="Async parsing", phase="II.5", change="parse_threads", candidates=[2], stages=["parse"],
+    name="threads",
+    title="Async parsing",
+    phase="II.5",
+    change="parse_threads",
+    candidates=[2],
+    stages=["parse"],
     skip_below_percent=20,
-)  # fmt: skip
+)
 
 
 def rate(settings: Settings) -> float:

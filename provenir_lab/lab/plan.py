@@ -1,0 +1,108 @@
+"""What is fixed before the first run of an experiment: variants, order, number of pairs, threshold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from provenir_lab.display import html_table
+from provenir_lab.lab.experiment import Experiment
+from provenir_lab.lab.record import load_result, newest_result
+from provenir_lab.lab.statistics import smallest_findable_effect
+from provenir_lab.settings import Settings
+
+BASELINE_NAME = "baseline"
+"""Results of baselines lie in `results/baseline/`."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """An experiment with its threshold fixed, and what its design can find."""
+
+    experiment: Experiment
+    accepted: Settings
+    threshold_source: str
+    confidence: float
+    findable: float | None
+    """The smallest gain (0.05 = 5 %) that is found four times out of five; None: no stored baseline
+    tells the noise.
+    """
+
+    @property
+    def runs(self) -> int:
+        """Runs up to the first look, without those that find the number of documents."""
+        experiment = self.experiment
+        if experiment.is_baseline:
+            return experiment.runs + 2
+        variants = len(experiment.variants(self.accepted))
+        return variants * (experiment.runs + 2) + (2 * experiment.runs if variants > 2 else 0)
+
+    def to_dict(self) -> dict[str, Any]:
+        """For `plan.json`."""
+        return {
+            "accepted": self.accepted.model_dump(),
+            "threshold_percent": self.experiment.threshold_percent,
+            "threshold_source": self.threshold_source,
+            "confidence": self.confidence,
+            "findable_percent": None if self.findable is None else round(self.findable * 100, 2),
+            "runs": self.runs,
+        }
+
+    def rows(self) -> list[tuple[str, str]]:
+        """The plan as (name, value), for people."""
+        experiment, documents = self.experiment, self.experiment.documents
+        count = "as many as make a run last" if documents.count == "auto" else f"{documents.count:,}, for"
+        seconds = documents.min_seconds * self.runs
+        variants = experiment.variants(self.accepted)
+        order = "one setting" if experiment.is_baseline else "baseline-candidate-candidate-baseline"
+        if len(variants) > 2:
+            order = "permutation and mirror of all variants; then the best against the baseline on fresh runs"
+        findable = "unknown until a baseline is stored" if self.findable is None else f"{self.findable:.1%}"
+        return [
+            ("question", experiment.hypothesis or experiment.title),
+            ("variants", ", ".join(variants)),
+            ("documents", f"{documents.profile}, {count} {documents.min_seconds:g} s or more"),
+            ("order", order),
+            ("runs up to the first look", f"{self.runs} (about {seconds / 60 * 1.5:.0f} minutes)"),
+            ("intervals", f"{self.confidence:.1%}, exact"),
+            ("threshold", f"{experiment.threshold_percent:g} % ({self.threshold_source})"),
+            ("smallest gain this design finds", findable),
+        ]
+
+    def _repr_html_(self) -> str:
+        return html_table(f"Plan of {self.experiment.name}, fixed before the first run", self.rows())
+
+
+def make_plan(
+    experiment: Experiment, accepted: Settings, results: Path, environment: Mapping[str, Any]
+) -> Plan:
+    """The plan of `experiment`: its own threshold, or the noise floor of the last stored baseline if
+    larger.
+    """
+    confidence = confidence_of(experiment)
+    noise = None if experiment.is_baseline else stored_noise(results, environment)
+    if noise is None:
+        return Plan(experiment, accepted, "the experiment's own", confidence, None)
+    source = "the experiment's own"
+    if noise["floor"] is not None and noise["floor"] > experiment.threshold:
+        experiment = experiment.model_copy(update={"threshold_percent": round(noise["floor"] * 100, 2)})
+        source = "the noise floor of the last stored baseline"
+    findable = smallest_findable_effect(noise["spread"], experiment.runs, experiment.threshold, confidence)
+    return Plan(experiment, accepted, source, confidence, findable)
+
+
+def stored_noise(results: Path, environment: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The noise of the newest stored baseline of this machine and database; None if there is none."""
+    newest = newest_result(results, BASELINE_NAME)
+    if newest is None:
+        return None
+    baseline = load_result(newest)
+    same = all(baseline.environment.get(key) == environment.get(key) for key in ("cpu", "database"))
+    return baseline.summary["noise"] if same else None
+
+
+def confidence_of(experiment: Experiment) -> float:
+    """Of the intervals: 97.5 % when a second look is planned, since two looks err more often than one."""
+    return 0.975 if experiment.max_runs > experiment.runs and not experiment.is_baseline else 0.95
