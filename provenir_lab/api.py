@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from provenir_lab.mapping.derived import enum_rows
 from provenir_lab.mapping.loading import load_contract
 from provenir_lab.mapping.plan import Mapper, compile_mapper
 from provenir_lab.processing import intake
+from provenir_lab.processing.metrics import write_metrics
 from provenir_lab.processing.outcome import Outcome
 from provenir_lab.processing.place import require_tables, target_of
 from provenir_lab.processing.processor import Request, process
@@ -28,6 +28,7 @@ from provenir_lab.settings import Database, Settings, build_settings, find_datab
 from provenir_lab.storage import cleanup
 from provenir_lab.storage.database import masked, open_engine
 from provenir_lab.storage.schema import Marker, create_lab, is_lab
+from provenir_lab.storage.writer import utc_now
 
 if TYPE_CHECKING:
     from provenir_lab.lab.campaign import CampaignResult
@@ -72,8 +73,7 @@ class Lab:
 
     def init(self) -> Facts:
         """Creates the tables and the lab marker in an empty schema. Raises GuardError if it holds tables."""
-        now = dt.datetime.now(dt.UTC).replace(tzinfo=None, microsecond=0)
-        marker = Marker(secrets.token_hex(8), now, self.contract.fingerprint)
+        marker = Marker(secrets.token_hex(8), utc_now().replace(microsecond=0), self.contract.fingerprint)
         with self._engine() as engine:
             create_lab(engine, self.target, enum_rows(self.contract), marker)
         facts = {"database": masked(self.database.url), "tables": len(self.target.target_tables)}
@@ -131,10 +131,11 @@ class Lab:
                 engine, self.target, self.contract, mapper=mapper, files=files, progress=progress
             )
 
-    def status(self) -> Status:
-        """Pending, succeeded and failed documents, and the last sessions."""
+    def status(self, metrics: File | None = None) -> Status:
+        """Pending, succeeded and failed documents, and the last sessions; with the folder of metrics files
+        also the throughput of the last run as it measured it itself."""
         with self._ready_engine() as engine:
-            return read_status(engine, self.target)
+            return read_status(engine, self.target, None if metrics is None else Path(metrics))
 
     def failed_csv(self, file: File) -> int:
         """Writes every failed document as a line `app_id,category,reason`; returns how many."""
@@ -156,12 +157,15 @@ class Lab:
         app_id_start: int | None = None,
         app_id_end: int | None = None,
         retry_failed: bool | str = False,
+        allow_contract_change: bool = False,
+        metrics: File | None = None,
         **settings: Any,
     ) -> Outcome:
         """Processes pending documents: all, at most `limit`, or an inclusive range of app_ids.
 
-        `retry_failed` takes failed documents again: True for all, a category for those of it. `settings` are
-        fields of `Settings`, such as `batch_size=500`.
+        `retry_failed` takes failed documents again: True for all, a category for those of it. A run with
+        another contract than the last one's is refused unless `allow_contract_change`. `metrics` is a folder
+        for the run's metrics file. `settings` are fields of `Settings`, such as `batch_size=500`.
         """
         request = Request(
             limit=limit,
@@ -169,12 +173,16 @@ class Lab:
             app_id_end=app_id_end,
             retry_failed=bool(retry_failed),
             retry_category=retry_failed if isinstance(retry_failed, str) else None,
+            allow_contract_change=allow_contract_change,
         )
         used = build_settings(settings, self.settings)
         with self._ready_engine():
             pass
         with self._showing() as progress:
-            return process(self.database.url, self.contract, self.target, used, request, progress=progress)
+            outcome = process(self.database.url, self.contract, self.target, used, request, progress=progress)
+        if metrics is not None:
+            write_metrics(Path(metrics), outcome, masked(self.database.url), utc_now())
+        return outcome
 
     def map(self, *files: File, **settings: Any) -> Iterator[dict[str, Any]]:
         """The rows that files map to, without a database; one plain dict, fit for JSON, a file:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from provenir_lab.cli.options import ContractFile, Database, Json, Quiet, Schema, open_lab
+from provenir_lab.cli.options import ContractFile, Database, Json, Metrics, Quiet, Schema, open_lab
 from provenir_lab.cli.output import show, show_message
 from provenir_lab.errors import UsageError
 
@@ -85,6 +85,7 @@ def status(
     failed_csv: Annotated[
         Path | None, typer.Option("--failed-csv", metavar="FILE", help="Write the failed documents as CSV.")
     ] = None,
+    metrics: Metrics = Path("results/runs"),
     database: Database = None,
     schema: Schema = None,
     contract: ContractFile = None,
@@ -93,7 +94,7 @@ def status(
 ) -> None:
     """Show pending, succeeded and failed documents, and the last runs."""
     lab = open_lab(database, contract, schema, quiet=quiet)
-    found = lab.status()
+    found = lab.status(metrics)
     if failed_csv is not None:
         count = lab.failed_csv(failed_csv)
         show_message(f"{count} failed documents written to {failed_csv}", quiet=quiet)

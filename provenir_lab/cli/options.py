@@ -38,6 +38,7 @@ Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="FIELD=VALUE", help="A setting; may be given several times."),
 ]
+Metrics = Annotated[Path, typer.Option("--metrics", metavar="DIR", help="Folder of the runs' metrics files.")]
 Results = Annotated[Path, typer.Option("--results", metavar="DIR", help="Folder that holds all results.")]
 
 

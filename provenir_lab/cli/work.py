@@ -7,7 +7,17 @@ from typing import Annotated
 
 import typer
 
-from provenir_lab.cli.options import ContractFile, Database, Json, Quiet, Schema, Set, open_lab, settings_of
+from provenir_lab.cli.options import (
+    ContractFile,
+    Database,
+    Json,
+    Metrics,
+    Quiet,
+    Schema,
+    Set,
+    open_lab,
+    settings_of,
+)
 from provenir_lab.cli.output import show, show_json
 
 
@@ -32,6 +42,10 @@ def process(
     category: Annotated[
         str | None, typer.Option("--category", help="With --retry-failed: only those failed in this way.")
     ] = None,
+    allow_contract_change: Annotated[
+        bool, typer.Option("--allow-contract-change", help="The last run may have used another contract.")
+    ] = False,
+    metrics: Metrics = Path("results/runs"),
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if a document failed.")] = False,
     set_: Set = None,
     database: Database = None,
@@ -41,13 +55,18 @@ def process(
     quiet: Quiet = False,
 ) -> None:
     """Process pending documents into the tables. Run it again to go on after anything."""
+    from provenir_lab.processing.logs import configure_logging
+
     settings = settings_of(set_, workers=workers, batch_size=batch_size)
-    outcome = open_lab(database, contract, schema, quiet=quiet).process(
+    lab = open_lab(database, contract, schema, quiet=quiet, settings=settings)
+    configure_logging(lab.settings)
+    outcome = lab.process(
         limit=limit,
         app_id_start=app_id_start,
         app_id_end=app_id_end,
         retry_failed=category or retry_failed,
-        **settings,
+        allow_contract_change=allow_contract_change,
+        metrics=metrics,
     )
     show(outcome, as_json=json)
     if strict and outcome.failed:

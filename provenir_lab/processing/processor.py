@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import random
+import re
 import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil
+
+import sqlalchemy as sa
 
 from provenir_lab.errors import UsageError
 from provenir_lab.mapping.contract import Contract
@@ -18,10 +21,12 @@ from provenir_lab.processing.worker import Job, Span, Worker
 from provenir_lab.progress import Progress, Step, silent
 from provenir_lab.settings import Settings
 from provenir_lab.storage.database import open_engine
-from provenir_lab.storage.log import outcomes, reopen_failed
+from provenir_lab.storage.log import newest_session, outcomes, reopen_failed
 from provenir_lab.storage.schema import Target
 from provenir_lab.storage.source import Pending
 from provenir_lab.storage.writer import Session, utc_now
+
+_SESSION_ID = re.compile(r"\d{8}_\d{6}-([0-9a-f]{8})-[0-9a-f]{4}")
 
 SPANS_PER_WORKER = 8
 """More spans than workers, so that all end at about the same time."""
@@ -39,6 +44,8 @@ class Request:
     retry_failed: bool = False
     """Whether failed documents (of `retry_category`, None: of any) are made pending again first."""
     retry_category: str | None = None
+    allow_contract_change: bool = False
+    """Whether it is meant that the last run here used another contract."""
 
     def check(self) -> None:
         """Raises UsageError for a request that makes no sense."""
@@ -78,6 +85,8 @@ def process(
     session = Session(session_id(contract, now(), rng or random.SystemRandom()), first, last)
     engine = open_engine(url, settings)
     try:
+        if not request.allow_contract_change:
+            _check_contract(engine, target, contract)
         if request.retry_failed:
             reopen_failed(engine, target, request.retry_category, first, last)
         pending = Pending(engine, target, first, last)
@@ -107,6 +116,16 @@ def process(
 def session_id(contract: Contract, now: dt.datetime, rng: random.Random) -> str:
     """`YYYYMMDD_HHMMSS-<contract fingerprint>-<4 random hex digits>`; `now` is UTC."""
     return f"{now:%Y%m%d_%H%M%S}-{contract.fingerprint}-{rng.randrange(16**4):04x}"
+
+
+def _check_contract(engine: sa.Engine, target: Target, contract: Contract) -> None:
+    """Raises UsageError if the last run used another contract; sessions of other programs are no concern."""
+    match = _SESSION_ID.fullmatch(newest_session(engine, target) or "")
+    if match and match[1] != contract.fingerprint:
+        raise UsageError(
+            f"the last run here used another contract ({match[1]}, this is {contract.fingerprint}); tables "
+            "would hold rows of both: clean first, or say that it is meant with --allow-contract-change"
+        )
 
 
 def _run_one(job: Job, span: Span, report: Callable[[Tally], None]) -> Tally:

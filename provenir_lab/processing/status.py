@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from provenir_lab.display import html_table
 from provenir_lab.errors import UsageError
+from provenir_lab.processing.metrics import read_metrics
 from provenir_lab.processing.outcome import rate
 from provenir_lab.storage.log import LoggedSession, failures, summary
 from provenir_lab.storage.schema import Target
@@ -27,10 +28,14 @@ class Status:
     failed: Mapping[str, int]
     """Rejection category -> documents."""
     sessions: tuple[LoggedSession, ...]
+    last_run: Mapping[str, Any] | None = None
+    """The metrics file of the newest session, where there is one."""
 
     @property
     def last_rec_per_min(self) -> float | None:
-        """Documents per minute of the newest session, first to last log row; None without one."""
+        """Documents per minute of the newest session: as it measured, else from first to last log row."""
+        if self.last_run is not None:
+            return float(self.last_run["rec_per_min"])
         if not self.sessions:
             return None
         last = self.sessions[0]
@@ -53,6 +58,7 @@ class Status:
             "failed": dict(self.failed),
             "last_rec_per_min": self.last_rec_per_min,
             "sessions": sessions,
+            "last_run": self.last_run,
         }
 
     def summary(self) -> list[tuple[str, object]]:
@@ -76,10 +82,11 @@ def _described(session: LoggedSession) -> str:
     )
 
 
-def read_status(engine: sa.Engine, target: Target) -> Status:
-    """The status of a database."""
+def read_status(engine: sa.Engine, target: Target, metrics: Path | None = None) -> Status:
+    """The status of a database; `metrics` is the folder of the runs' metrics files."""
     found = summary(engine, target)
-    return Status(Pending(engine, target).count(), found.succeeded, found.failed, found.sessions)
+    last_run = read_metrics(metrics, found.sessions[0].session_id) if metrics and found.sessions else None
+    return Status(Pending(engine, target).count(), found.succeeded, found.failed, found.sessions, last_run)
 
 
 def write_failed_csv(engine: sa.Engine, target: Target, file: Path) -> int:

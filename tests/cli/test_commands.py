@@ -299,7 +299,7 @@ def test_sigterm_ends_the_work_like_ctrl_c(
 ) -> None:
     new_lab(database)
     before = signal.getsignal(signal.SIGTERM)
-    monkeypatch.setattr(Lab, "status", lambda self: signal.raise_signal(signal.SIGTERM))
+    monkeypatch.setattr(Lab, "status", lambda *_: signal.raise_signal(signal.SIGTERM))
     assert run("status") == 1
     assert "goes on from there" in capsys.readouterr().err
     assert signal.getsignal(signal.SIGTERM) == before
@@ -308,7 +308,7 @@ def test_sigterm_ends_the_work_like_ctrl_c(
 def test_an_unexpected_error_shows_its_place_and_no_text(
     database: str, capsys: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(self: Lab) -> None:
+    def fail(*_: object) -> None:
         raise KeyError("JANE CANARY")
 
     monkeypatch.setattr(Lab, "status", fail)

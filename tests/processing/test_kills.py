@@ -14,11 +14,13 @@ from pathlib import Path
 
 import psutil
 import pytest
-from labs import digests, documents, new_lab, rows
+from labs import FIRST_ID, digests, documents, failed, new_lab, rows
 
 from provenir_lab.api import Lab
 from provenir_lab.errors import LabError
 from provenir_lab.processing import coordinator
+from provenir_lab.processing.outcome import Tally
+from provenir_lab.processing.worker import Span
 from provenir_lab.progress import Step
 
 RUN_AND_TELL = Path(__file__).with_name("run_and_tell.py")
@@ -123,7 +125,8 @@ def test_workers_that_keep_dying_end_the_run_with_a_message(
 ) -> None:
     lab = new_lab(sqlite_url, documents(50), workers=2)
     monkeypatch.setattr(coordinator, "_run_span", die)
-    with pytest.raises(LabError, match="died 3 times in a row"):
+    monkeypatch.setattr(coordinator, "DEATHS_IN_A_ROW", 4)
+    with pytest.raises(LabError, match="died 4 times in a row"):
         lab.process()
     assert lab.status().pending == 50
 
@@ -177,3 +180,33 @@ def spawned_workers() -> list[psutil.Process]:
         except psutil.NoSuchProcess:
             continue
     return found
+
+
+DEADLY = FIRST_ID + 77
+
+
+def die_on_one(span: Span) -> Tally:
+    """What a worker does that one document kills, as it does while that document is pending."""
+    if span.first <= DEADLY <= span.last:  # type: ignore[operator]
+        os._exit(9)
+    return coordinator._run_span(span)
+
+
+def test_a_document_on_which_workers_die_fails_and_all_others_are_written(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = new_lab(sqlite_url, documents(80), workers=2)
+    monkeypatch.setattr(coordinator, "_run_span", die_on_one)
+    outcome = lab.process()
+    assert (outcome.succeeded, outcome.failed) == (79, {"too_large": 1})
+    assert list(failed(lab)) == [DEADLY]
+    assert outcome.worker_deaths < 9
+
+
+def test_workers_are_replaced_after_some_documents(sqlite_url: str, expected: dict[str, object]) -> None:
+    lab = new_lab(sqlite_url, documents(200), workers=2, batch_size=10, stop_after_failures=10)
+    seen: set[int] = set()
+    lab._progress = lambda step: seen.update(worker.pid for worker in spawned_workers())
+    assert lab.process(recycle_after=30).succeeded == 200
+    assert len(seen) >= 4  # two of the first pool, two of the next
+    assert_whole(lab, expected)

@@ -1,0 +1,45 @@
+"""A file for every run: what it did, with which settings, where the time went. Counts and times only."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+from provenir_lab.processing.outcome import Outcome
+
+_log = logging.getLogger(__name__)
+
+
+def write_metrics(folder: Path, outcome: Outcome, database: str, ended: dt.datetime) -> Path | None:
+    """Writes `<session id>.json`, whole or not at all, readable by its owner alone; returns its path.
+
+    `database` is the masked URL, `ended` in UTC. A folder that cannot be written costs the metrics, not the
+    run: it is logged, and None returned.
+    """
+    target = folder / f"{outcome.session_id}.json"
+    part = target.with_suffix(".part")
+    content = {"database": database, "ended": ended.isoformat(timespec="seconds"), **outcome.to_dict()}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with os.fdopen(
+            os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8"
+        ) as file:
+            json.dump(content, file, indent=2)
+        part.replace(target)
+    except OSError as error:
+        _log.warning("the metrics of this run cannot be written to %s (%s)", folder, error.strerror)
+        return None
+    return target
+
+
+def read_metrics(folder: Path, session_id: str) -> dict[str, Any] | None:
+    """The metrics of a run; None if there are none, or the file is damaged."""
+    try:
+        content = json.loads((folder / f"{session_id}.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return content if isinstance(content, dict) else None

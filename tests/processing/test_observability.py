@@ -1,0 +1,133 @@
+"""What a run leaves behind for people and machines: log lines, a metrics file; and no value of a document."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from labs import documents, execute, new_lab
+
+from provenir_lab.cli import main
+from provenir_lab.errors import UsageError
+from provenir_lab.mock import FAULTS, spoil
+from provenir_lab.processing.metrics import read_metrics
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before() -> Iterator[None]:
+    logger = logging.getLogger("provenir_lab")
+    before = logger.handlers[:], logger.propagate, logger.level
+    yield
+    logger.handlers[:], logger.propagate, level = before
+    logger.setLevel(level)
+
+
+def process(url: str, *arguments: str) -> int:
+    return main(["process", "--database", url, "--quiet", "--json", *arguments])
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_json_lines_tell_of_every_batch(
+    sqlite_url: str, tmp_path: Path, capfd: pytest.CaptureFixture[str], workers: str
+) -> None:
+    new_lab(sqlite_url, documents(40))
+    settings = ("--set", "log_level=info", "--set", "log_format=json", "--batch-size", "10")
+    assert process(sqlite_url, "--workers", workers, "--metrics", str(tmp_path), *settings) == 0
+    out, err = capfd.readouterr()
+    lines = [json.loads(line) for line in err.splitlines()]
+    batches = [line for line in lines if line["message"] == "batch committed"]
+    assert sum(line["documents"] for line in batches) == 40
+    assert {line["session"] for line in batches} == {json.loads(out)["session_id"]}
+    assert all(line["map_seconds"] > 0 for line in batches)
+
+
+def test_text_lines_and_levels(sqlite_url: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    new_lab(sqlite_url, documents(20))
+    metrics = ("--metrics", str(tmp_path))
+    process(sqlite_url, *metrics, "--limit", "5")
+    assert capfd.readouterr().err == ""
+    process(sqlite_url, *metrics, "--limit", "5", "--set", "log_level=info")
+    assert re.fullmatch(r"\S+Z INFO batch committed session=\S+ documents=5 .*\n", capfd.readouterr().err)
+    process(sqlite_url, *metrics, "--limit", "5", "--set", "log_level=debug")
+    assert capfd.readouterr().err.count(" DEBUG document mapped ") == 5
+
+
+def test_a_metrics_file_for_every_run(sqlite_url: str, tmp_path: Path) -> None:
+    lab = new_lab(sqlite_url, documents(20))
+    first = lab.process(limit=10, metrics=tmp_path / "runs")
+    second = lab.process(metrics=tmp_path / "runs")
+    assert sorted(p.stem for p in (tmp_path / "runs").iterdir()) == sorted(
+        [first.session_id, second.session_id]
+    )
+    found = read_metrics(tmp_path / "runs", second.session_id)
+    assert found is not None
+    assert found["documents"] == 10
+    assert found["stages"].keys() == second.stages.keys()
+    status = lab.status(tmp_path / "runs")
+    assert status.last_rec_per_min == pytest.approx(second.rec_per_min)
+    assert lab.status().last_run is None
+
+
+def test_metrics_that_cannot_be_written_cost_no_run(sqlite_url: str, tmp_path: Path) -> None:
+    lab = new_lab(sqlite_url, documents(5))
+    (tmp_path / "file").touch()
+    assert lab.process(metrics=tmp_path / "file").succeeded == 5
+    assert read_metrics(tmp_path / "file", "none") is None
+    (tmp_path / "damaged.json").write_text("{", encoding="utf-8")
+    assert read_metrics(tmp_path, "damaged") is None
+
+
+def test_nothing_that_a_run_says_holds_a_value(
+    sqlite_url: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    made = [
+        spoil(d, fault).text.replace('first_name="', 'first_name="CANARY')
+        for d, fault in zip(documents(len(FAULTS)), FAULTS, strict=True)
+    ]
+    lab = new_lab(sqlite_url, documents(0))
+    from labs import put
+
+    put(lab, [(d.app_id, text) for d, text in zip(documents(len(FAULTS)), made, strict=True)])
+    assert any("CANARY" in text for text in made)
+    settings = (
+        "--set",
+        "log_level=debug",
+        "--set",
+        "stop_after_failures=0",
+        "--metrics",
+        str(tmp_path / "runs"),
+    )
+    process(sqlite_url, *settings)
+    main(["status", "--database", sqlite_url, "--failed-csv", str(tmp_path / "failed.csv")])
+    main(["verify", "--database", sqlite_url])
+    out, err = capfd.readouterr()
+    written = [
+        p.read_text(encoding="utf-8-sig") for p in (*(tmp_path / "runs").iterdir(), tmp_path / "failed.csv")
+    ]
+    assert not [text for text in (out, err, *written) if "CANARY" in text]
+
+
+def test_a_run_with_another_contract_is_refused_unless_meant(
+    sqlite_url: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    lab = new_lab(sqlite_url, documents(10))
+    lab.process(limit=5)
+    mine, other = lab.contract.fingerprint, "0123abcd"
+    execute(lab, f"UPDATE processing_log SET session_id = replace(session_id, '{mine}', '{other}')")
+    with pytest.raises(UsageError, match=f"another contract .{other}, this is {mine}"):
+        lab.process()
+    assert process(sqlite_url) == 2
+    assert "--allow-contract-change" in capfd.readouterr().err
+    assert lab.process(allow_contract_change=True, limit=1).succeeded == 1
+    assert lab.process().succeeded == 4
+
+
+def test_sessions_of_other_programs_are_no_concern(sqlite_url: str) -> None:
+    lab = new_lab(sqlite_url, documents(10))
+    lab.process(limit=5)
+    execute(lab, "UPDATE processing_log SET session_id = '20240101_101112'")
+    assert lab.process().succeeded == 5
