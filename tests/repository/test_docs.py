@@ -8,6 +8,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ import pytest
 import yaml
 
 from provenir_lab.cli import main
+from provenir_lab.lab.campaign import Campaign
+from provenir_lab.lab.experiment import parse_experiment
+from provenir_lab.settings import Settings, find_database
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -84,7 +88,7 @@ def test_code_blocks_run_as_shown(page: Path, tmp_path: Path, monkeypatch: pytes
             case "sh" | "bat" | "powershell":
                 check_shell(block.text, place)
             case "yaml":
-                yaml.safe_load(block.text)
+                check_yaml(block.text, block.title or place)
             case "toml":
                 check_profiles(block.text, tmp_path)
             case "json":
@@ -137,12 +141,19 @@ def check_shell(text: str, place: str) -> None:
             assert not words or line.strip().startswith(known), f"{place}: {line}"
 
 
+def check_yaml(text: str, where: str) -> None:
+    """Experiments and campaigns of a guide are ones, unless their name says that they are wrong."""
+    content = yaml.safe_load(text)
+    if where.startswith("wrong") or "title" not in content:
+        return
+    if "experiments" in content:
+        Campaign.model_validate(content)
+    else:
+        parse_experiment(content, where).check(Settings())
+
+
 def check_profiles(text: str, folder: Path) -> None:
     """Profiles of a guide can be read, each with its password in the variable that it names."""
-    import tomllib
-
-    from provenir_lab.settings import find_database
-
     (folder / "provenir_lab.toml").write_text(text, encoding="utf-8")
     profiles = tomllib.loads(text).get("databases", {})
     passwords = {p["password_env"]: "secret" for p in profiles.values() if "password_env" in p}
