@@ -26,6 +26,7 @@ from provenir_lab.lab.experiment import (
     first_problem,
     load_experiment,
     read_yaml,
+    together,
 )
 from provenir_lab.lab.phase import Runner, Steps, decide
 from provenir_lab.lab.record import Folder, Result, load_result
@@ -256,13 +257,5 @@ def _baseline(plan: Campaign, quick: bool) -> Experiment:
 
 
 def _end_to_end(plan: Campaign, accepted: Accepted, quick: bool) -> Experiment:
-    experiment = Experiment(
-        name=END_TO_END,
-        title="Everything accepted",
-        hypothesis="The gains of the phases hold together.",
-        together=accepted.values(),
-        documents=plan.documents,
-        runs=plan.runs,
-        max_runs=plan.runs,
-    )
+    experiment = together(accepted.values(), plan.documents, plan.runs, END_TO_END)
     return experiment.as_quick() if quick else experiment

@@ -184,11 +184,11 @@ class _Session:
         if self.experiment.is_baseline:
             self.warm_up(repeats(WARM_UP, 2))
             self.run_part(repeats(MEASURE, runs))
-            if not self.measured():
-                raise LabError(f"no run of the baseline is valid: {self.runs[-1].void}")
+            self.require_baseline()
             return []
         self.warm_up(blocks(WARM_UP, names, 2, seed))
         self.run_part(blocks(MEASURE, names, runs, seed))
+        self.require_baseline()
         if len(names) == 2:
             return [self.judged(names[1], MEASURE)]
         sweep = [self.compare(name, MEASURE, runs) for name in names[1:]]
@@ -206,6 +206,12 @@ class _Session:
         void = [run.void for run in self.runs if run.part == WARM_UP and run.variant == BASELINE]
         if all(void):
             raise LabError(f"the baseline does not run: {void[-1]}")
+
+    def require_baseline(self) -> None:
+        """Raises LabError if there is nothing to compare with, or to report."""
+        base = [run for run in self.runs if run.part == MEASURE and run.variant == BASELINE]
+        if not any(run.valid for run in base):
+            raise LabError(f"no run of the baseline is valid: {base[-1].void}")
 
     def judged(self, candidate: str, part: str) -> summaries.Comparison:
         """The verdict over a candidate; an inconclusive one goes on once, to the most pairs."""

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from provenir_lab.display import html_table
 from provenir_lab.errors import UsageError
 from provenir_lab.lab.experiment import read_yaml, variant_name
 from provenir_lab.lab.record import Folder
@@ -92,6 +93,10 @@ class Accepted:
     def values(self) -> dict[str, Any]:
         """Setting -> value."""
         return {name: entry["value"] for name, entry in self.entries.items()}
+
+    def _repr_html_(self) -> str:
+        rows = [(n, e["value"], e.get("phase", ""), e.get("experiment", "")) for n, e in self.entries.items()]
+        return html_table("Accepted settings", rows, ("setting", "value", "phase", "experiment"))
 
     def with_decision(self, decision: Decision) -> Accepted:
         """These settings with what a phase kept; unchanged if it kept nothing."""

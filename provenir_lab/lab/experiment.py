@@ -228,6 +228,23 @@ def load_experiment(path: str | Path) -> Experiment:
     return experiment
 
 
+def together(
+    values: Mapping[str, Any], documents: Documents = Documents(), runs: int = 10, name: str = "end-to-end"
+) -> Experiment:
+    """All of `values` as one candidate against the settings without them. Raises UsageError for no value."""
+    if not values:
+        raise UsageError("no setting is accepted yet: run a campaign first, or name another accepted.yaml")
+    return Experiment(
+        name=name,
+        title="Everything accepted",
+        hypothesis="The gains of the phases hold together.",
+        together=dict(values),
+        documents=documents,
+        runs=runs,
+        max_runs=runs,
+    )
+
+
 def adjusted(
     experiment: Experiment, runs: int | None, documents: int | str | None, *, quick: bool
 ) -> Experiment:

@@ -7,18 +7,23 @@ hands its names to `check`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from provenir_lab.display import html_table
 from provenir_lab.errors import UsageError
-from provenir_lab.lab.experiment import Experiment, adjusted, first_problem, load_experiment
+from provenir_lab.lab.decisions import Accepted, load_accepted
+from provenir_lab.lab.experiment import Experiment, adjusted, first_problem, load_experiment, together
 from provenir_lab.lab.place import ensure_lab, open_place
 from provenir_lab.lab.plan import Plan
 from provenir_lab.lab.record import Result
 from provenir_lab.progress import shown_progress
 from provenir_lab.settings import Database, Settings, build_settings, find_database, suggestion
+
+if TYPE_CHECKING:
+    from provenir_lab.lab.compare import MigrationForecast
+    from provenir_lab.lab.explore import Exploration
 
 _PLAIN = (str, int, float, list, dict, tuple, type(None))
 _NOTEBOOK_NAMES = ("In", "Out")
@@ -72,6 +77,8 @@ class BaselineParameters(Parameters):
     profile: Literal["compact", "realistic", "heavy", "stored"] = "compact"
     seed: int = 1
     min_seconds: float = Field(default=2.0, gt=0, le=3600)
+    name: str = "baseline"
+    """Under which name the result is kept."""
 
     def run(self) -> Result:
         """Runs the baseline, with its progress shown in the notebook."""
@@ -86,6 +93,7 @@ class BaselineParameters(Parameters):
                 profile=self.profile,
                 seed=self.seed,
                 min_seconds=self.min_seconds,
+                name=self.name,
                 progress=progress,
                 **self.common(),
             )
@@ -125,7 +133,66 @@ class ExperimentParameters(Parameters):
             return run_experiment(database, self.asked(), progress=progress, **self.common())
 
 
-Model = TypeVar("Model", bound=Parameters)
+class ExploreParameters(BaseModel):
+    """Of `00-explore`, which needs no database."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    contract: str = ""
+    profile: Literal["compact", "realistic", "heavy"] = "realistic"
+    count: int = Field(default=50, ge=1, le=10_000)
+    seed: int = 1
+
+    def run(self) -> Exploration:
+        """Generates the documents and looks at them."""
+        from provenir_lab.lab.explore import explore
+
+        return explore(count=self.count, profile=self.profile, seed=self.seed, contract=self.contract or None)
+
+
+class ForecastParameters(BaselineParameters):
+    """Of `40-forecast`: a baseline on realistic documents, and what it means for a migration."""
+
+    runs: int = Field(default=6, ge=1, le=1000)
+    profile: Literal["compact", "realistic", "heavy", "stored"] = "realistic"
+    min_seconds: float = Field(default=1.0, gt=0, le=3600)
+    migration: int = Field(default=11_000_000, ge=1)
+    """Documents of the migration."""
+    name: str = "forecast"
+
+    def forecast(self, result: Result) -> MigrationForecast:
+        """What the result means for the migration."""
+        from provenir_lab.lab.compare import forecast
+
+        return forecast(result.folder, self.migration)
+
+
+class TogetherParameters(Parameters):
+    """Of `90-campaign`: the original settings against all that is accepted."""
+
+    accepted: str = "experiments/accepted.yaml"
+    quick: bool = True
+    runs: int = Field(default=0, ge=0, le=1000)
+    documents: int = Field(default=0, ge=0)
+
+    def settled(self) -> Accepted:
+        """The accepted settings."""
+        from provenir_lab.lab.notebooks import find_file
+
+        return load_accepted(find_file(self.accepted))
+
+    def run(self) -> Result:
+        """Measures the original settings and the accepted ones in one session of blocks."""
+        from provenir_lab.lab.session import run_experiment
+
+        experiment = together(self.settled().values())
+        asked = adjusted(experiment, self.runs or None, self.documents or None, quick=self.quick)
+        database = self.place()
+        with shown_progress() as progress:
+            return run_experiment(database, asked, progress=progress, **self.common())
+
+
+Model = TypeVar("Model", bound=BaseModel)
 
 
 def check(model: type[Model], names: Mapping[str, Any]) -> Model:

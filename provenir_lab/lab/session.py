@@ -57,6 +57,7 @@ def run_baseline(
     profile: str = "compact",
     seed: int = 1,
     min_seconds: float = 2.0,
+    name: str = BASELINE_NAME,
     settings: Settings | None = None,
     results: str | Path = "results",
     folder: str | Path | None = None,
@@ -64,12 +65,12 @@ def run_baseline(
 ) -> Result:
     """`runs` runs of the processor with `settings` on a clean database, and their report in a new folder.
 
-    `documents` "auto": as many as make a run last `min_seconds`. Raises UsageError for a database that is
-    no lab.
+    The folder is in `results/<name>/`; `documents` "auto": as many as make a run last `min_seconds`.
+    Raises UsageError for a database that is no lab.
     """
     experiment = parse_experiment(
         {
-            "name": BASELINE_NAME,
+            "name": name,
             "title": "Baseline",
             "notebook": "notebooks/01-baseline.ipynb",
             "runs": runs,

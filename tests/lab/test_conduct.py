@@ -211,6 +211,23 @@ def test_a_processor_that_never_runs_ends_the_session_with_its_reason(tmp_path: 
         run(workshop, parse_experiment(BASELINE, "test"), tmp_path)
 
 
+def test_a_candidate_that_never_runs_is_invalid_and_still_reported(tmp_path: Path) -> None:
+    workshop = SimulatedWorkshop(
+        used=lambda s: s if s.batch_size == 500 else s.model_copy(update={"batch_size": 7})
+    )
+    result = run(workshop, experiment(), tmp_path)
+    judged = result.summary["comparisons"][-1]
+    assert (judged["verdict"], judged["ratio"], judged["pairs"]) == ("INVALID", None, 0)
+    assert "settings not as planned: batch_size is 7, not 1000" in judged["reason"]
+    assert "INVALID" in result.report.read_text(encoding="utf-8")
+
+
+def test_a_baseline_of_which_no_run_counts_ends_the_session(tmp_path: Path) -> None:
+    workshop = SimulatedWorkshop(crashes=frozenset(range(1, 99)))
+    with pytest.raises(LabError, match="no run of the baseline is valid: the processor failed"):
+        run(workshop, experiment(), tmp_path)
+
+
 def test_a_void_run_is_reported_and_makes_the_comparison_invalid(tmp_path: Path) -> None:
     result = run(SimulatedWorkshop(crashes=frozenset({6})), experiment(), tmp_path)
     judged = result.summary["comparisons"][-1]
