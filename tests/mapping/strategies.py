@@ -397,31 +397,34 @@ def tables_for(rng: Random, contract: Contract) -> dict[str, Table]:
     for table in contract.tables:
         if one_in(rng, 10):
             continue
-        fields = {field.column: field for field in contract.fields_of(table)}
-        columns = [column(rng, name, fields.get(name)) for name in contract.columns_of(table)]
+        fields = contract.fields_of(table)
+        columns = [
+            column(rng, name, [field for field in fields if field.column == name])
+            for name in contract.columns_of(table)
+        ]
         found[table] = Table(table, tuple(columns))
     return found
 
 
-def column(rng: Random, name: str, field: Field | None) -> Column:
+def column(rng: Random, name: str, fields: list[Field]) -> Column:
     """A column that usually has room for what is mapped to it."""
     if name in KEYS:
         return Column(name, "int", nullable=False)
-    if field is None:  # of a row-creating type; the names in it are the contract's own
+    if not fields:  # of a row-creating type; the names in it are the contract's own
         sizes = (4, 60, None) if name in ("value", "reason_code", "notes") else (None,)
         return Column(name, "bigint" if name == "score" else "varchar", length=rng.choice(sizes))
-    kind = field.data_type
+    kind, length = fields[0].data_type, fields[0].length
     odd = rng.randrange(40)
     nullable = odd != 1
     if kind in ("int", "bigint", "smallint", "tinyint"):
         literal = rng.choice((None, "0", "1")) if not nullable else None
         return Column(name, "tinyint" if odd == 2 else kind, nullable=nullable, default=literal)
     if kind == "decimal":
-        scale = 2 if field.length is None else field.length
+        scale = 2 if length is None else length
         return Column(name, kind, precision=scale + (3 if odd == 2 else 10), scale=scale, nullable=nullable)
     if kind in ("float", *DATES, *BITS):
         return Column(name, "bit" if kind == "boolean" else kind, nullable=nullable)
-    room = field.default is None or len(str(field.default)) <= 4  # a default must fit its column
+    room = all(len(str(field.default or "")) <= 4 for field in fields)  # a default must fit its column
     size = 4 if odd == 2 and room else rng.choice((None, 60))
     return Column(name, "varchar", length=size, nullable=nullable, encoding="cp1252" if odd == 3 else None)
 
@@ -429,11 +432,10 @@ def column(rng: Random, name: str, field: Field | None) -> Column:
 # ---- cases
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Case:
     """A contract with its tables, and documents for it."""
 
-    data: dict[str, Any]
     contract: Contract
     tables: dict[str, Table]
     documents: list[str]
@@ -442,9 +444,8 @@ class Case:
 def random_case(rng: Random, count: int) -> Case:
     """A contract, its tables and `count` documents."""
     names = rng.choice((CREDIT_CARD, CREDIT_CARD, LENDING, FOREIGN))
-    data = contract_data(rng, names)
-    contract = parse_contract(data, "random.json")
-    return Case(data, contract, tables_for(rng, contract), [document(rng, names) for _ in range(count)])
+    contract = parse_contract(contract_data(rng, names), "random.json")
+    return Case(contract, tables_for(rng, contract), [document(rng, names) for _ in range(count)])
 
 
 def cases(count: int = 5) -> st.SearchStrategy[Case]:
