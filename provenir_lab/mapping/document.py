@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from lxml import etree
@@ -211,24 +211,35 @@ def read_app_id(text: str | None, path: Path = ("Provenir", "Request"), attribut
     """
     if not text or text.isspace():
         raise Rejected("malformed_xml", "the document is empty")
-    data = _encode(_prepare(text))
-    parser = etree.XMLPullParser(events=("start",), **_PARSER_OPTIONS)
     try:
-        for start in range(0, len(data), 8192):
-            parser.feed(data[start : start + 8192])
-            events: Any = parser.read_events()
-            for _, element in events:
-                if element.getroottree().docinfo.internalDTD is not None:
-                    raise _doctype()
-                names = tuple(local_name(str(e.tag)) for e in (element, *element.iterancestors()))[::-1]
-                if names[0] != path[0]:
-                    raise Rejected("not_provenir", f"the root element is not {path[0]}")
-                if names == path:
-                    return app_id_of(own_node_of(element), path, attribute)
-        parser.close()
+        for element in _started(_prepare(text).encode("utf-8", "surrogatepass")):
+            if element.getroottree().docinfo.internalDTD is not None:
+                raise _doctype()
+            names = tuple(local_name(str(e.tag)) for e in (element, *element.iterancestors()))[::-1]
+            if names[0] != path[0]:
+                raise Rejected("not_provenir", f"the root element is not {path[0]}")
+            if names == path:
+                return app_id_of(own_node_of(element), path, attribute)
     except etree.XMLSyntaxError as error:
         raise _rejection(error) from None
     raise Rejected("missing_app_id", f"no element /{'/'.join(path)}")
+
+
+def _started(data: bytes) -> Iterator[etree._Element]:
+    """The elements as they start; XMLSyntaxError comes after those that start before the fault."""
+    parser = etree.XMLPullParser(events=("start",), **_PARSER_OPTIONS)
+    for start in range(0, len(data), 8192):
+        fault: etree.XMLSyntaxError | None = None
+        try:
+            parser.feed(data[start : start + 8192])
+        except etree.XMLSyntaxError as error:
+            fault = error
+        events: Any = parser.read_events()
+        for _, element in events:
+            yield element
+        if fault is not None:
+            raise fault
+    parser.close()
 
 
 def app_id_of(node: Node, path: Path, attribute: str) -> int:

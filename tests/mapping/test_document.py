@@ -352,6 +352,8 @@ def test_bytes_that_are_not_utf8_are_windows_1252() -> None:
         ("\ufeff" + PLAIN, 7),
         (PLAIN[: PLAIN.index("<app_product")], 7),
         ("<!-- <Request ID='8'/> -->" + PLAIN, 7),
+        (PLAIN.replace("<app_product", "</app_product"), 7),
+        (PLAIN + "\ud800", 7),
         ("<Provenir><Request ID=' 0042 '>", 42),
         ("<Provenir><Request ID='999999999'/></Provenir>", 999_999_999),
         ("<p:Provenir xmlns:p='urn:p'><p:Request ID='5'/></p:Provenir>", 5),
