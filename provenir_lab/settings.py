@@ -51,10 +51,22 @@ class Settings(BaseModel):
     """How rows reach the database: `executemany` (all databases), `fast_executemany` (SQL Server through
     pyodbc and Microsoft's driver), `copy` (PostgreSQL), `json` (one parameter that the server takes apart,
     all databases); `auto` takes the best known for the database."""
+    retry_seconds: int = Field(default=60, ge=0, le=86_400)
+    """Seconds for which a database that fails in passing (lost connection, restart, deadlock, busy) is tried
+    again before the run ends (0 to 86,400)."""
     recycle_after: int = Field(default=200_000, ge=0, le=100_000_000)
     """Documents after which worker processes are replaced, which bounds their memory (0: never)."""
     log_format: Literal["text", "json"] = "text"
     """Log lines for people, or one JSON object a line."""
+    duplicate_check: Literal["per_batch", "per_record", "cache", "database"] = "per_batch"
+    """How contacts that other applications own are found: one query for a batch, one for each contact, a
+    cache in each worker with the batch query behind it, or the database itself when they are inserted."""
+    pool: Literal["per_worker", "none"] = "per_worker"
+    """`per_worker` keeps connections open between batches; `none` opens a new one for each use."""
+    pool_recycle_seconds: int = Field(default=0, ge=0, le=86_400)
+    """Age in seconds (0 to 86,400) after which a kept connection is replaced before use; 0: never."""
+    pool_pre_ping: bool = False
+    """Whether a kept connection is tested before each use."""
     log_level: Literal["debug", "info", "warning", "error"] = "warning"
     """Least severe log line that is written."""
 

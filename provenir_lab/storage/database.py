@@ -11,8 +11,10 @@ import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
 from sqlalchemy import event
@@ -25,6 +27,16 @@ from provenir_lab.storage.refusals import classify
 BUSY_SECONDS = 30
 """How long SQLite waits for another writer before the attempt counts as a transient failure."""
 
+
+@dataclass
+class ConnectionCounts:
+    """`uses` beyond `connects` are reuses of a kept connection."""
+
+    connects: int = 0
+    uses: int = 0
+
+
+_counts: WeakKeyDictionary[sa.Engine, ConnectionCounts] = WeakKeyDictionary()
 _IMMEDIATE = "provenir_lab_immediate"
 _DRIVERS = {"postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg", "mssql": "mssql+pyodbc"}
 _FIXES = {
@@ -41,7 +53,7 @@ def open_engine(url: str, settings: Settings) -> sa.Engine:
     """
     parsed = _parse(url)
     try:
-        engine = sa.create_engine(parsed, hide_parameters=True)
+        engine = sa.create_engine(parsed, hide_parameters=True, **_pool_options(settings))
     except sa.exc.NoSuchModuleError:
         raise UsageError(
             f"no database is known as {parsed.drivername}: use sqlite, postgresql+psycopg or mssql+pyodbc"
@@ -53,7 +65,13 @@ def open_engine(url: str, settings: Settings) -> sa.Engine:
         raise UsageError(f"the database URL {masked(url)} has an option that its driver refuses") from None
     if engine.dialect.name == "sqlite":
         _prepare_sqlite(engine)
+    _count_connections(engine)
     return engine
+
+
+def connection_counts(engine: sa.Engine) -> ConnectionCounts:
+    """How often connections were made and used by an engine of `open_engine` so far."""
+    return _counts[engine]
 
 
 def masked(url: str) -> str:
@@ -141,6 +159,28 @@ def _parse(url: str) -> URL:
             "an in-memory SQLite database ends with its connection: name a file, sqlite:///lab.db"
         )
     return parsed
+
+
+def _pool_options(settings: Settings) -> dict[str, Any]:
+    if settings.pool == "none":
+        return {"poolclass": sa.NullPool}
+    return {
+        "poolclass": sa.QueuePool,
+        "pool_recycle": settings.pool_recycle_seconds or -1,
+        "pool_pre_ping": settings.pool_pre_ping,
+    }
+
+
+def _count_connections(engine: sa.Engine) -> None:
+    counts = _counts.setdefault(engine, ConnectionCounts())
+
+    @event.listens_for(engine, "connect")
+    def _connected(*_: Any) -> None:
+        counts.connects += 1
+
+    @event.listens_for(engine, "checkout")
+    def _used(*_: Any) -> None:
+        counts.uses += 1
 
 
 def _prepare_sqlite(engine: sa.Engine) -> None:

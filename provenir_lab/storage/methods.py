@@ -95,6 +95,27 @@ def make_insert(
     return insert
 
 
+def make_new_only_insert(
+    engine: sa.Engine, sa_table: sa.Table, table: Table, columns: Sequence[str]
+) -> Insert:
+    """An insert that lets rows pass whose key is in `table` already."""
+    found = tuple(column for name in columns if (column := table.column(name)))
+    to = Destination(engine, sa_table, found)
+    insert = _json(to, _new_only(to, table.primary_key))
+    if engine.dialect.name == "mssql" and has_identity(engine, to.name, found):
+        return with_identity(insert, to.name)
+    return insert
+
+
+def _new_only(to: Destination, key: Sequence[str]) -> str:
+    if to.engine.dialect.name != "mssql":
+        return " WHERE true ON CONFLICT DO NOTHING"
+    quote = to.engine.dialect.identifier_preparer.quote
+    same = " AND ".join(f"{quote(c.name)} = c{i}" for i, c in enumerate(to.columns) if c.name in key)
+    # the range stays locked, so nobody can add the key between this look and the insert
+    return f" WHERE NOT EXISTS (SELECT 1 FROM {to.name} WITH (UPDLOCK, HOLDLOCK) WHERE {same})"
+
+
 def _executemany(to: Destination) -> Insert:
     if to.engine.dialect.driver == "pyodbc":
         return _pyodbc(to, arrays=False)
@@ -145,9 +166,11 @@ def _pyodbc(to: Destination, *, arrays: bool) -> Insert:
     return insert
 
 
-def _json(to: Destination) -> Insert:
+def _json(to: Destination, condition: str = "") -> Insert:
     """Rows as one JSON array of arrays, each value taken out by its place and cast to its column's type."""
-    statement = f"INSERT INTO {to.name} ({to.column_list}) {_SHREDDERS[to.engine.dialect.name](to)}"
+    statement = (
+        f"INSERT INTO {to.name} ({to.column_list}) {_SHREDDERS[to.engine.dialect.name](to)}{condition}"
+    )
     adapt, prepare = adapters(to.columns, to.engine.dialect.name), json_values(to.columns)
 
     def insert(connection: sa.Connection, rows: Rows) -> None:

@@ -68,7 +68,7 @@ def takes_arrays(engine: sa.Engine) -> bool:
 def moment_texts(columns: Sequence[Column]) -> list[tuple[int, Callable[[dt.datetime], str]]]:
     """Moments as ISO text with a T, which the server reads the same in every language.
 
-    Sent one by one, pyodbc cuts moments to the fraction that the driver says its types have, and that may be none.
+    Sent one by one, pyodbc cuts moments to the fraction that the driver says its types have: maybe none.
     """
     return [
         (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,8 @@ from provenir_lab.storage.database import translated, writing
 from provenir_lab.storage.duplicates import CONTACT_KEY, CONTACT_TABLE, OWNER_KEY, Duplicates, Rows, Settled
 from provenir_lab.storage.ids import among, as_parameter
 from provenir_lab.storage.log import FAILED, SUCCESS
-from provenir_lab.storage.methods import Insert, choose_method, make_insert
+from provenir_lab.storage.methods import Insert, choose_method, make_insert, make_new_only_insert
+from provenir_lab.storage.owners import OwnerLookup
 from provenir_lab.storage.refusals import classify
 from provenir_lab.storage.schema import LOG_TABLE, Target, build_tables
 
@@ -55,6 +56,18 @@ class Written:
     """Wall time of the stages `duplicate_check`, `write` (rows, log, counting) and `commit`."""
 
 
+@dataclass(frozen=True)
+class _Contacts:
+    lookup: OwnerLookup
+    con_id: int
+    """Place of the key in a row tuple."""
+    app_id: int
+
+    def owners(self, settled: Settled) -> dict[int, int]:
+        """con_id -> app_id of the contacts of a batch."""
+        return {row[self.con_id]: row[self.app_id] for row in settled.rows[CONTACT_TABLE]}
+
+
 def utc_now() -> dt.datetime:
     """The current UTC time, naive as the log column is."""
     return dt.datetime.now(dt.UTC).replace(tzinfo=None)
@@ -86,9 +99,15 @@ class Writer:
         }
         self._insert_log = make_insert(method, engine, tables[LOG_TABLE], target.log, _LOG_COLUMNS)
         self._count = _count_query([tables[name] for name in order], dialect)
-        has_contacts = CONTACT_TABLE in columns
-        self._owners = _owner_query(tables[CONTACT_TABLE], dialect) if has_contacts else None
-        self._con_id = columns[CONTACT_TABLE].index(CONTACT_KEY) if has_contacts else 0
+        self._contacts: _Contacts | None = None
+        if CONTACT_TABLE in columns:
+            contact, named = tables[CONTACT_TABLE], columns[CONTACT_TABLE]
+            lookup = OwnerLookup(contact, dialect, settings.duplicate_check)
+            self._contacts = _Contacts(lookup, named.index(CONTACT_KEY), named.index(OWNER_KEY))
+            if settings.duplicate_check == "database":
+                plain = target.tables[CONTACT_TABLE]
+                self._inserts[CONTACT_TABLE] = make_new_only_insert(engine, contact, plain, named)
+        self._by_database = settings.duplicate_check == "database"
 
     def write(
         self,
@@ -120,22 +139,29 @@ class Writer:
     ) -> Written:
         with writing(self._engine) as connection:
             started = time.perf_counter()
-            settled = self._duplicates.settle(documents, lambda ids: self._owners_of(connection, ids))
-            checked = time.perf_counter()
+            settled = self._settle(documents, None if self._by_database else connection)
+            checking = time.perf_counter() - started
             for name, insert in self._inserts.items():
                 self._insert(connection, name, insert, settled.rows[name])
+                if self._by_database and name == CONTACT_TABLE:  # the conflict clause let the owned ones pass
+                    begun = time.perf_counter()
+                    settled = self._settle(documents, connection)
+                    checking += time.perf_counter() - begun
             log_rows = self._log_rows(documents, failures, settled, session)
             self._insert(connection, LOG_TABLE, self._insert_log, log_rows)
             self._verify(connection, documents, settled)
             written = time.perf_counter()
+        committed = time.perf_counter()
+        if self._contacts:
+            self._contacts.lookup.remember(self._contacts.owners(settled))
         return Written(
             {name: len(rows) for name, rows in settled.rows.items()},
             sum(settled.contacts_left_out.values()),
             settled.keys_settled,
             {
-                "duplicate_check": checked - started,
-                "write": written - checked,
-                "commit": time.perf_counter() - written,
+                "duplicate_check": checking,
+                "write": written - started - checking,
+                "commit": committed - written,
             },
         )
 
@@ -150,11 +176,12 @@ class Writer:
         except (OverflowError, UnicodeError) as error:  # found by the driver before anything was sent
             raise classify(error, table) from None
 
-    def _owners_of(self, connection: sa.Connection, con_ids: Collection[int]) -> Mapping[int, int]:
-        if self._owners is None or not con_ids:
-            return {}
-        found = connection.execute(self._owners, {"ids": as_parameter(con_ids, self._dialect)})
-        return {row.con_id: row.app_id for row in found}
+    def _settle(self, documents: Sequence[tuple[int, Rows]], connection: sa.Connection | None) -> Settled:
+        """The batch without collisions; with no connection, of the batch alone."""
+        contacts = self._contacts
+        if contacts is None or connection is None:
+            return self._duplicates.settle(documents, lambda _: {})
+        return self._duplicates.settle(documents, lambda ids: contacts.lookup.find(connection, ids))
 
     def _log_rows(
         self,
@@ -177,7 +204,7 @@ class Writer:
         """Counts what the tables hold for the batch's ids: row counts that a driver reports prove nothing."""
         if self._count is None or not documents:
             return
-        con_ids = [row[self._con_id] for row in settled.rows.get(CONTACT_TABLE, ())]
+        con_ids = self._contacts.owners(settled) if self._contacts else ()
         ids = {
             "app_ids": as_parameter([app_id for app_id, _ in documents], self._dialect),
             "con_ids": as_parameter(con_ids, self._dialect),
@@ -186,11 +213,6 @@ class Writer:
         for name, count in zip(self._inserts, counts, strict=True):
             if count != len(settled.rows[name]):
                 raise DatabaseError(f"{name}: {count} of {len(settled.rows[name])} rows arrived; rolled back")
-
-
-def _owner_query(contact: sa.Table, dialect: str) -> sa.Select[Any]:
-    key, owner = contact.c[CONTACT_KEY], contact.c[OWNER_KEY]
-    return sa.select(key, owner).where(among(key, "ids", dialect))
 
 
 def _count_query(tables: Sequence[sa.Table], dialect: str) -> sa.Select[Any] | None:

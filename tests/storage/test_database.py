@@ -10,7 +10,7 @@ from storage_rows import TABLES, Lab
 from provenir_lab.errors import DatabaseRefusal, TransientError, UsageError
 from provenir_lab.settings import Settings
 from provenir_lab.storage import database
-from provenir_lab.storage.database import masked, open_engine, reading, writing
+from provenir_lab.storage.database import connection_counts, masked, open_engine, reading, writing
 from provenir_lab.storage.schema import Target, is_lab
 
 
@@ -133,3 +133,26 @@ def test_a_server_that_is_not_there_is_transient() -> None:
     engine = open_engine("postgresql://lab@127.0.0.1:1/none", Settings())
     with pytest.raises(TransientError), reading(engine):
         pass
+
+
+def test_connections_are_kept_or_made_anew_and_counted(lab: Lab) -> None:
+    url = lab.engine.url.render_as_string(hide_password=False)
+    for settings, wanted in ((Settings(), (1, 3)), (Settings(pool="none"), (3, 3))):
+        engine = open_engine(url, settings)
+        for _ in range(3):
+            with reading(engine) as connection:
+                connection.exec_driver_sql("SELECT 1")
+        counts = connection_counts(engine)
+        assert (counts.connects, counts.uses) == wanted
+        engine.dispose()
+
+
+@pytest.mark.parametrize("place", ["postgresql"], indirect=True)
+def test_a_kept_connection_that_died_is_found_by_the_ping(lab: Lab) -> None:
+    engine = open_engine(lab.engine.url.render_as_string(hide_password=False), Settings(pool_pre_ping=True))
+    with reading(engine) as connection:
+        own = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar()
+    lab.rows(f"SELECT pg_terminate_backend({own})")
+    with reading(engine) as connection:
+        assert connection.exec_driver_sql("SELECT pg_backend_pid()").scalar() != own
+    engine.dispose()

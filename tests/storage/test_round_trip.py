@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from storage_rows import COLUMNS, SESSION, TABLES, Lab, document
 
 from provenir_lab.storage.cleanup import clean
+from provenir_lab.storage.methods import possible_methods
 from provenir_lab.storage.reader import comparable, stored_rows
 from provenir_lab.tables import INTEGER_RANGES, Column
 
@@ -54,13 +55,19 @@ def documents(draw: st.DrawFn) -> dict[str, list[tuple[Any, ...]]]:
     return rows
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
-@given(documents())
-@example(document(1)[1])
-def test_rows_come_back(lab: Lab, rows: dict[str, list[tuple[Any, ...]]]) -> None:
-    clean(lab.engine, lab.target)
-    lab.writer().write([(1, rows)], [], SESSION)
-    found = stored_rows(lab.engine, lab.target, COLUMNS, [1])
-    for name, columns in COLUMNS.items():
-        wanted = comparable(lab.target, name, columns, rows[name])
-        assert sorted(found[name], key=repr) == sorted(wanted, key=repr)
+def test_rows_come_back_from_every_write_method(lab: Lab) -> None:
+    writers = [lab.writer(write_method=method) for method in possible_methods(lab.engine)]
+
+    @settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(documents())
+    @example(document(1)[1])
+    def check(rows: dict[str, list[tuple[Any, ...]]]) -> None:
+        for writer in writers:
+            clean(lab.engine, lab.target)
+            writer.write([(1, rows)], [], SESSION)
+            found = stored_rows(lab.engine, lab.target, COLUMNS, [1])
+            for name, columns in COLUMNS.items():
+                wanted = comparable(lab.target, name, columns, rows[name])
+                assert sorted(found[name], key=repr) == sorted(wanted, key=repr)
+
+    check()

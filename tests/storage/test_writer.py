@@ -3,11 +3,16 @@ import random
 
 import pytest
 import sqlalchemy as sa
-from storage_rows import COLUMNS, SESSION, Lab, document, with_value
+from storage_rows import COLUMNS, SESSION, TABLES, Lab, document, with_value
 
-from provenir_lab.errors import DatabaseError, DatabaseRefusal
+from provenir_lab.errors import DatabaseError, DatabaseRefusal, UsageError
 from provenir_lab.settings import Settings
+from provenir_lab.storage.cleanup import clean
+from provenir_lab.storage.digest import digest_tables
+from provenir_lab.storage.methods import possible_methods
+from provenir_lab.storage.owners import OwnerLookup
 from provenir_lab.storage.reader import comparable, stored_rows
+from provenir_lab.storage.schema import build_tables
 from provenir_lab.storage.writer import Session, Writer
 
 
@@ -159,3 +164,85 @@ def test_a_row_does_not_depend_on_its_neighbours(lab: Lab) -> None:
     place = COLUMNS["app_transactional_cc"].index("analyst_review_flag")
     flags = lab.rows("SELECT analyst_review_flag FROM {}app_transactional_cc ORDER BY app_id")
     assert flags == [(rows["app_transactional_cc"][0][place],) for _, rows in documents]
+
+
+@pytest.mark.parametrize("check", ["per_batch", "per_record", "cache", "database"])
+def test_every_duplicate_check_gives_the_same_rows(lab: Lab, check: str) -> None:
+    rng = random.Random(11)
+    documents = [
+        document(i, con_ids=tuple(rng.sample(range(1, 30), rng.randint(0, 3)))) for i in range(1, 31)
+    ]
+    writer = lab.writer(duplicate_check=check)
+    left_out = sum(
+        writer.write(documents[i : i + 7], [], SESSION).duplicate_contacts for i in range(0, 30, 7)
+    )
+    owned: dict[int, int] = {}
+    expected = {}
+    for app_id, rows in documents:
+        others = 0
+        for row in rows["app_contact_base"]:
+            con_id = row[COLUMNS["app_contact_base"].index("con_id")]
+            others += owned.setdefault(con_id, app_id) != app_id
+        expected[app_id] = f"duplicate_contact: {others}" if others else None
+    assert left_out == sum(int(note.split()[1]) for note in expected.values() if note) > 10
+    contacts = lab.rows("SELECT con_id, app_id FROM {}app_contact_base")
+    assert dict(contacts) == owned
+    assert sorted(lab.rows("SELECT con_id FROM {}app_contact_address")) == sorted((c,) for c in owned)
+    assert dict(lab.rows("SELECT app_id, failure_reason FROM {}processing_log")) == expected
+    kept = []
+    for app_id, rows in documents:
+        mine = dict(rows)
+        for name in ("app_contact_base", "app_contact_address", "app_contact_employment"):
+            place = COLUMNS[name].index("con_id")
+            mine[name] = [row for row in rows[name] if owned[row[place]] == app_id]
+        kept.append((app_id, mine))
+    assert everything(lab, list(range(1, 31))) == wanted(lab, kept)
+
+
+def test_a_batch_that_was_rolled_back_is_not_remembered(lab: Lab) -> None:
+    writer = lab.writer(duplicate_check="cache")
+    app_id, rows = document(1, con_ids=(10,))
+    with pytest.raises(DatabaseRefusal):
+        writer.write([(app_id, with_value(rows, "app_base", "app_type_enum", 9999))], [], SESSION)
+    assert writer.write([document(2, con_ids=(10,))], [], SESSION).duplicate_contacts == 0
+
+
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+def test_the_cache_forgets_the_oldest_and_asks_again(lab: Lab) -> None:
+    table = build_tables({"app_contact_base": TABLES["app_contact_base"]}, None, "sqlite").tables[
+        "app_contact_base"
+    ]
+    lab.writer().write([document(1, con_ids=(10, 11, 12))], [], SESSION)
+    lookup = OwnerLookup(table, "sqlite", "cache", cached=2)
+    asked: list[str] = []
+
+    @sa.event.listens_for(lab.engine, "before_cursor_execute")
+    def note(_c: object, _cur: object, sql: str, given: tuple[str, ...], *_: object) -> None:
+        if sql.startswith("SELECT"):
+            asked.append(given[0])
+
+    with lab.engine.connect() as connection:
+        for con_ids in ([10, 11], [10, 11, 99], [12], [11], [10]):
+            found = lookup.find(connection, con_ids)
+            assert found == {con_id: 1 for con_id in con_ids if con_id != 99}
+    assert asked == ["[10, 11]", "[99]", "[12]", "[10]"]
+
+
+def test_every_write_method_gives_the_same_rows(lab: Lab) -> None:
+    documents = [document(i) for i in range(1, 21)]
+    found = {}
+    for method in possible_methods(lab.engine):
+        writer = lab.writer(write_method=method)
+        assert writer.method == method
+        writer.write(documents, [(99, "too_large", "tab\tnewline\nbackslash\\N")], SESSION)
+        found[method] = digest_tables(lab.engine, lab.target, COLUMNS)
+        assert everything(lab, list(range(1, 21))) == wanted(lab, documents)
+        clean(lab.engine, lab.target)
+    assert len(found) > 1
+    assert all(digests == next(iter(found.values())) for digests in found.values())
+
+
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+def test_a_write_method_that_the_database_lacks_is_a_usage_error(lab: Lab) -> None:
+    with pytest.raises(UsageError, match="copy does not work on sqlite: use auto or executemany, json"):
+        lab.writer(write_method="copy")
