@@ -139,7 +139,7 @@ def median_absolute_deviation(values: Sequence[float]) -> float:
 
 def outliers(values: Sequence[float]) -> list[int]:
     """Positions whose modified z-score exceeds 3.5. They are marked and reported, never dropped."""
-    spread = median_absolute_deviation(values)
+    spread = median_absolute_deviation(values) if values else 0.0
     if spread == 0:
         return []
     centre = statistics.median(values)
