@@ -22,7 +22,7 @@ from functools import partial
 from typing import Any
 
 from provenir_lab.mapping import convert
-from provenir_lab.mapping.attributes import Read
+from provenir_lab.mapping.attributes import Match, Read
 from provenir_lab.mapping.chains import ColumnPlan, plan_column
 from provenir_lab.mapping.contract import DATE_TYPES, NUMBER_TYPES, Contract, Field, MappingType
 from provenir_lab.mapping.nodes import Node, local_name
@@ -103,25 +103,29 @@ def _split(types: str) -> tuple[tuple[str, str], ...]:
 # ---- indexed_lookup
 
 
-def _searching_reader(names: Sequence[str], *, ignore_case: bool | Sequence[bool] = False) -> Read:
-    flags = [ignore_case] * len(names) if isinstance(ignore_case, bool) else ignore_case
-    wanted = list(zip(names, flags, strict=True))
+def _searching_reader(names: Sequence[str], *, match: Match | Sequence[Match] = "exact") -> Read:
+    matches = [match] * len(names) if isinstance(match, str) else match
+    wanted = list(zip(names, matches, strict=True))
 
     def read(node: Node) -> tuple[str | None, ...]:
-        return tuple([_attribute(node, name, loose) for name, loose in wanted])
+        return tuple([_attribute(node, *one) for one in wanted])
 
     return read
 
 
-def _attribute(node: Node, name: str, ignore_case: bool) -> str | None:
-    for key, value in node.attributes.items():
-        if local_name(key) == name:
-            return value
-    if ignore_case:
+def _attribute(node: Node, name: str, match: Match) -> str | None:
+    if match != "last_in_any_case":
+        for key, value in node.attributes.items():
+            if local_name(key) == name:
+                return value
+    found = None
+    if match != "exact":
         for key, value in node.attributes.items():
             if local_name(key).lower() == name.lower():
-                return value
-    return None
+                found = value
+                if match == "any_case":
+                    break
+    return found
 
 
 # ---- regex_cache

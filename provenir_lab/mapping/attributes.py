@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from operator import itemgetter
-from typing import Any
+from typing import Any, Literal
 
 from provenir_lab.mapping.contract import Path
 from provenir_lab.mapping.nodes import Node, last_at, local_name
+
+Match = Literal["exact", "any_case", "last_in_any_case"]
+"""How an attribute's name is compared."""
 
 Read = Callable[[Node], tuple[str | None, ...]]
 """Node -> the wanted attributes' values, in the order asked for; None where there is none."""
@@ -20,20 +23,20 @@ _FEW = 6  # up to so many names are cheaper looked up one by one
 _MOST_LISTS = 1024  # attribute lists remembered per reader: bounded, real documents have a few dozen
 
 
-def attribute_reader(names: Sequence[str], *, ignore_case: bool | Sequence[bool] = False) -> Read:
+def attribute_reader(names: Sequence[str], *, match: Match | Sequence[Match] = "exact") -> Read:
     """A reader of the named attributes (local names).
 
-    With `ignore_case` (one flag for all, or one a name) the exact name comes first, then the first that is
-    equal ignoring case.
+    `match` (one for all, or one a name): `exact`; `any_case`, the exact name or else the first that is equal
+    ignoring case; `last_in_any_case`, the last that is equal ignoring case.
     """
-    flags = [ignore_case] * len(names) if isinstance(ignore_case, bool) else list(ignore_case)
-    wanted = list(zip(names, flags, strict=True))
+    matches: list[Match] = [match] * len(names) if isinstance(match, str) else list(match)
+    wanted = list(zip(names, matches, strict=True))
     known: dict[tuple[str, ...], Callable[[list[Any]], tuple[Any, ...]]] = {}
 
     def learn(keys: tuple[str, ...]) -> Callable[[list[Any]], tuple[Any, ...]]:
         if len(known) >= _MOST_LISTS:
             known.clear()
-        getter = known[keys] = _getter([_position(keys, name, loose) for name, loose in wanted])
+        getter = known[keys] = _getter([_position(keys, *one) for one in wanted])
         return getter
 
     def read_all(node: Node) -> tuple[str | None, ...]:
@@ -46,18 +49,18 @@ def attribute_reader(names: Sequence[str], *, ignore_case: bool | Sequence[bool]
         values = tuple([node.attributes.get(name) for name in names])
         return read_all(node) if None in values else values  # missing, or spelled otherwise
 
-    return read_few if len(names) <= _FEW else read_all
+    return read_few if len(names) <= _FEW and "last_in_any_case" not in matches else read_all
 
 
-def _position(keys: tuple[str, ...], name: str, ignore_case: bool) -> int:
+def _position(keys: tuple[str, ...], name: str, match: Match) -> int:
     names = [local_name(key) for key in keys]
-    if name in names:
-        return names.index(name)
-    if ignore_case:
-        lowered = [found.lower() for found in names]
-        if name.lower() in lowered:
-            return lowered.index(name.lower())
-    return -1
+    exact = [index for index, found in enumerate(names) if found == name]
+    if match == "exact" or (match == "any_case" and exact):
+        return exact[0] if exact else -1
+    equal = [index for index, found in enumerate(names) if found.lower() == name.lower()]
+    if not equal:
+        return -1
+    return equal[-1] if match == "last_in_any_case" else equal[0]
 
 
 def _getter(positions: list[int]) -> Callable[[list[Any]], tuple[Any, ...]]:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from provenir_lab.mapping import convert
-from provenir_lab.mapping.contract import BIT_TYPES, INTEGER_TYPES, ROW_TYPES, Contract, Field
+from provenir_lab.mapping.contract import BIT_TYPES, INTEGER_TYPES, NUMBER_TYPES, ROW_TYPES, Contract, Field
 from provenir_lab.mapping.steps import (
     BIT_STEPS,
     Step,
@@ -72,13 +72,14 @@ def plan_column(
     names, from_source = _steps_after_source(field)
     calculated = field.has("calculated_field")
     blank = None if from_source else typed_default(field, generic)
+    between = generic_conversion(field, contract, column, limited=False) if field.types else generic
     steps = [
-        make_step(name, field, contract, column, generic, typed_default(field, generic), unknown)
+        make_step(name, field, contract, column, between, typed_default(field, generic), unknown)
         for name in names
     ]
     chain = _compose(names, steps, from_source, blank, generic)
     if calculated:
-        chain = _then(calculated_result(field, generic), chain)
+        chain = _then(calculated_result(field, between), chain)
     finish = _finish(field, generic)
     fallback = null_default(field, column, generic)
 
@@ -179,6 +180,7 @@ def calculated_result(field: Field, generic: Step) -> Step:
 def _finish(field: Field, generic: Step) -> Step:
     """The last conversion: texts to the column's type, trimmed and cut; "" stays for the caller to see."""
     text = is_text(field)
+    number = field.data_type in NUMBER_TYPES
     only_digits = text and field.has("numbers_only")
 
     def finish(value: Value) -> Value:
@@ -186,6 +188,6 @@ def _finish(field: Field, generic: Step) -> Step:
             if not value.strip():
                 return ""
             return generic(convert.digits_of(value) if only_digits else value)
-        return generic(value) if text and value is not None else value
+        return value if value is None or not (text or number) else generic(value)
 
     return finish

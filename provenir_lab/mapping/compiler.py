@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from provenir_lab.errors import Rejected
-from provenir_lab.mapping.attributes import node_finder
+from provenir_lab.mapping.attributes import Match, node_finder
 from provenir_lab.mapping.chains import ColumnPlan, calculated_result
 from provenir_lab.mapping.contacts import ContactPlan, child_filter
 from provenir_lab.mapping.context import ContextNames, bare_name_check, has_other
@@ -116,7 +116,9 @@ class RowsCompiler:
         for name, place in places.items():
             if place is None:
                 return [f"    names = {everything}"]
-            value = self.flat(place.path, place.attribute, ignore_case=place.tag is not None)
+            value = self.flat(
+                place.path, place.attribute, match="exact" if place.tag is None else "last_in_any_case"
+            )
             entries.append(f"{name!r}: {value} and {value}.strip()")
             if place.tag is None:
                 doubts.append(f"not {self.source.bind('sure', bare_name_check(name))}({value}, data)")
@@ -132,12 +134,12 @@ class RowsCompiler:
 
     # ---- where values come from
 
-    def flat(self, path: tuple[str, ...], attribute: str, *, ignore_case: bool = True) -> str:
+    def flat(self, path: tuple[str, ...], attribute: str, match: Match = "any_case") -> str:
         """The variable of an attribute of the last element at a path."""
         if path not in self._flat:
             variable = self.source.name("e")
             self._flat[path] = (variable, Bundle(self.source, variable, self._make_reader))
-        return self._flat[path][1].variable(attribute, ignore_case=ignore_case)
+        return self._flat[path][1].variable(attribute, match)
 
     def context_free(self, field: Field) -> str:
         """Expression for a value that needs no row: of a role's choice, or of the last node at the path."""
@@ -297,13 +299,13 @@ class RowsCompiler:
             if role is not None:
                 return role
             if field.has("curr_address_only"):
-                return current.variable(field.attribute, ignore_case=False)
+                return current.variable(field.attribute)
             if field.path == self.contract.application_path:
-                return self.flat(field.path, field.attribute, ignore_case=False)
+                return self.flat(field.path, field.attribute, "exact")
             segment = self._segment(field, self._contacts.rule.path)
             if segment is None:
                 return self.flat(field.path, field.attribute)
-            return own.variable(field.attribute, ignore_case=True) if segment == "own" else "None"
+            return own.variable(field.attribute, "any_case") if segment == "own" else "None"
 
         scope = self._element_scope(fields, value, own, {})
         keys = {self.contract.contact_id_column: "contact.id", self.contract.key_of(table): "app_id"}
@@ -326,7 +328,7 @@ class RowsCompiler:
 
         def value(field: Field) -> str:
             role = self.roles.expression(field)
-            return role if role is not None else own.variable(field.attribute, ignore_case=True)
+            return role if role is not None else own.variable(field.attribute, "any_case")
 
         scope = self._element_scope(
             fields, value, own, {self.contract.contact_id_attribute: "contact.id_text"}
@@ -337,7 +339,7 @@ class RowsCompiler:
         row = self._row(table, fields, scope, {self.contract.key_of(table): "contact.id"})
         said = [self._says(f, row.targets[f.column]) for f in first]
         for attribute in _MEANINGFUL_SOURCE[kind]:
-            text = own.variable(attribute, ignore_case=False)
+            text = own.variable(attribute)
             said.append(f"({text} and {text}.strip())")
         self._child_loop(rule)
         self.source.lines += own.lines(always_there=True)
@@ -369,9 +371,9 @@ class RowsCompiler:
         """Names are the attributes of the row's own element, and `extra` ones."""
         given = {key.lower(): expression for key, expression in extra.items()}
         used = sorted({name for f in fields for name in _names(f)})
-        entries = {n: given.get(n.lower()) or own.variable(n, ignore_case=True) for n in used}
+        entries = {n: given.get(n.lower()) or own.variable(n, "any_case") for n in used}
         get = "{" + ", ".join(f"{n!r}: {v}" for n, v in entries.items()) + "}.get"
-        return _Scope(value, get, lambda field: own.variable(field.attribute, ignore_case=True))
+        return _Scope(value, get, lambda field: own.variable(field.attribute, "any_case"))
 
 
 @dataclass(frozen=True, slots=True)

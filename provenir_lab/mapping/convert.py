@@ -33,7 +33,7 @@ NOT_DIGITS = r"[^0-9]+"
 
 _NUMBER, _ISO, _US, _NOT_DIGITS = map(re.compile, (NUMBER, ISO_TIME, US_TIME, NOT_DIGITS))
 _EXACT = Context(prec=20_000, rounding=ROUND_HALF_UP)
-_LARGEST_EXPONENT = 100  # beyond every column; keeps 1e9999 from becoming that many digits
+LARGEST_EXPONENT = 100  # beyond every column; keeps 1e9999 from becoming that many digits
 _CACHED = 4096  # codes, fees and dates repeat from document to document
 
 YEARS = {"date": (1, 9999), "datetime": (1753, 9999), "smalldatetime": (1900, 2079)}
@@ -129,7 +129,7 @@ def fit_integer(place: str, data_type: str, column: Column | None) -> Callable[[
 
     def fit(number: Decimal | int) -> int:
         if not isinstance(number, int):
-            if number and number.adjusted() > _LARGEST_EXPONENT:
+            if number and number.adjusted() > LARGEST_EXPONENT:
                 raise Rejected("value_out_of_range", place)
             number = int(round_half_up(number, 0))
         if not low <= number <= high:
@@ -147,7 +147,7 @@ def fit_decimal(place: str, scale: int, column: Column | None) -> Callable[[Deci
         top = Decimal(1).scaleb(column.precision - (column.scale or 0))
 
     def fit(number: Decimal) -> Decimal:
-        if number and number.adjusted() > _LARGEST_EXPONENT:
+        if number and number.adjusted() > LARGEST_EXPONENT:
             raise Rejected("value_out_of_range", place)
         number = number.quantize(unit, ROUND_HALF_UP, _EXACT)
         if top is not None and not -top < number < top:

@@ -43,12 +43,12 @@ class RoleSources:
         if BCARD in field.path and kind != "last_valid_sec_contact":
             if kind not in self._card:
                 self._card[kind] = Bundle(self._source, f"{chosen}_card", self._make_reader)
-            value = self._card[kind].variable(field.attribute, ignore_case=False)
+            value = self._card[kind].variable(field.attribute)
             no_card = f"{chosen}_no_card"
         else:
             if kind not in self._own:
                 self._own[kind] = Bundle(self._source, f"{chosen}_node", self._make_reader)
-            value = self._own[kind].variable(field.attribute, ignore_case=False)
+            value = self._own[kind].variable(field.attribute)
             no_card = "True"
         if not history:
             return value

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from provenir_lab.mapping.attributes import Read
+from provenir_lab.mapping.attributes import Match, Read
 
 MakeReader = Callable[..., Read]
 
@@ -50,11 +50,11 @@ class Bundle:
         self._node = node
         self._make_reader = make_reader
         self._depth = depth
-        self._wanted: dict[tuple[str, bool], str] = {}
+        self._wanted: dict[tuple[str, Match], str] = {}
 
-    def variable(self, attribute: str, *, ignore_case: bool) -> str:
+    def variable(self, attribute: str, match: Match = "exact") -> str:
         """The variable that will hold an attribute's text, or None."""
-        key = (attribute, ignore_case)
+        key = (attribute, match)
         if key not in self._wanted:
             self._wanted[key] = self._source.name("v")
         return self._wanted[key]
@@ -64,7 +64,7 @@ class Bundle:
         if not self._wanted:
             return []
         names = [name for name, _ in self._wanted]
-        read = self._make_reader(names, ignore_case=[loose for _, loose in self._wanted])
+        read = self._make_reader(names, match=[match for _, match in self._wanted])
         reader = self._source.bind("read", read)
         missing = self._source.bind("missing", (None,) * len(names))
         call = f"{reader}({self._node})"

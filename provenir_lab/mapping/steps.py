@@ -33,12 +33,17 @@ def is_blank(value: Value) -> bool:
     return value is None or (isinstance(value, str) and not value.strip())
 
 
-def generic_conversion(field: Field, contract: Contract, column: Column | None) -> Step:
-    """Conversion to the field's data type; texts come back trimmed and cut, unreadable ones as None."""
+def generic_conversion(
+    field: Field, contract: Contract, column: Column | None, *, limited: bool = True
+) -> Step:
+    """Conversion to the field's data type; texts come back trimmed and cut, unreadable ones as None.
+
+    `limited` False: numbers are rounded but may exceed the column, as between the steps of a chain.
+    """
     place = f"{field.table}.{field.column}" if field.column else field.table
     kind = field.data_type
     if kind in NUMBER_TYPES:
-        fit = _fit_number(place, field, column)
+        fit = _fit_number(place, field, column) if limited else _round_number(field)
         parse = convert.parse_number
 
         @lru_cache(1024)  # fees, rates and scores repeat
@@ -73,12 +78,29 @@ def generic_conversion(field: Field, contract: Contract, column: Column | None) 
     return text
 
 
+def _round_number(field: Field) -> Callable[..., Value]:
+    if field.data_type == "float":
+        return Decimal
+    scale = 0 if field.data_type in INTEGER_TYPES else _scale(field)
+
+    def rounded(number: int | Decimal) -> Value:
+        number = Decimal(number)
+        fits = not number or number.adjusted() <= convert.LARGEST_EXPONENT
+        found = convert.round_half_up(number, scale) if fits else number
+        return int(found) if fits and field.data_type in INTEGER_TYPES else found
+
+    return rounded
+
+
+def _scale(field: Field) -> int:
+    return field.length if field.length is not None and field.length >= 0 else 2
+
+
 def _fit_number(place: str, field: Field, column: Column | None) -> Callable[..., Value]:
     if field.data_type in INTEGER_TYPES:
         return convert.fit_integer(place, field.data_type, column)
     if field.data_type == "decimal":
-        scale = field.length if field.length is not None and field.length >= 0 else 2
-        fit = convert.fit_decimal(place, scale, column)
+        fit = convert.fit_decimal(place, _scale(field), column)
         return lambda number: fit(Decimal(number))
     return Decimal
 
