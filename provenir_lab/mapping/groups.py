@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from decimal import Decimal
 
 from provenir_lab.errors import Rejected
 from provenir_lab.mapping import convert
@@ -182,12 +181,9 @@ def _collateral_cell(field: Field, contract: Contract, column: Column | None) ->
             return (None, False)
         if digits:
             found = convert.find_number(str(found)) if numeric else convert.digits_of(str(found)) or None
-            if found is None:
-                return (None, False)
-        marks = True
-        if wholesale:
-            number = found if isinstance(found, Decimal) else convert.parse_number(str(found))
-            marks = number is not None and number > 0
+            return (None, False) if found is None else (fit(found), True)
+        number = convert.parse_number(str(found))
+        marks = not wholesale or (number is not None and number > 0)
         return (fit(found), marks)
 
     return cell
