@@ -6,6 +6,7 @@ import datetime as dt
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -67,24 +68,35 @@ class Marker:
 
 
 def build_tables(tables: Tables, schema: str | None, dialect: str) -> sa.MetaData:
-    """`tables` as SQLAlchemy tables for the dialect `sqlite`, `postgresql` or `mssql`."""
+    """`tables` as SQLAlchemy tables for the dialect `sqlite`, `postgresql` or `mssql`; not to be changed."""
+    return _shared(tuple(tables.values()), schema, dialect)
+
+
+@lru_cache(maxsize=64)
+def _shared(tables: tuple[Table, ...], schema: str | None, dialect: str) -> sa.MetaData:
+    """Kept, because SQLAlchemy's cache of compiled statements goes by table object."""
+    return _new(tables, schema, dialect)
+
+
+def _new(tables: tuple[Table, ...], schema: str | None, dialect: str) -> sa.MetaData:
     metadata = sa.MetaData(schema=None if dialect == "sqlite" else schema)
-    for table in tables.values():
-        _build(table, metadata, dialect, tables)
+    named = {table.name: table for table in tables}
+    for table in tables:
+        _build(table, metadata, dialect, named)
     return metadata
 
 
 def source_table(target: Target, dialect: str) -> sa.Table:
     """The source table: app_id and the text column."""
     schema, _, name = target.source_table.rpartition(".")
-    metadata = sa.MetaData(schema=None if dialect == "sqlite" else (schema or target.schema))
-    return _build(_source(target, name), metadata, dialect, {})
+    (table,) = build_tables({name: _source(target, name)}, schema or target.schema, dialect).tables.values()
+    return table
 
 
 def log_table(target: Target, dialect: str) -> sa.Table:
     """`processing_log`."""
-    metadata = sa.MetaData(schema=None if dialect == "sqlite" else target.schema)
-    return _build(target.log, metadata, dialect, {})
+    (table,) = build_tables({LOG_TABLE: target.log}, target.schema, dialect).tables.values()
+    return table
 
 
 def create_lab(
@@ -99,7 +111,7 @@ def create_lab(
     schema = None if dialect == "sqlite" else target.schema
     name = target.source_table.rpartition(".")[2]
     tables = {**target.tables, LOG_TABLE: target.log, name: _source(target, name), MARKER_TABLE: _MARKER}
-    metadata = build_tables(tables, target.schema, dialect)
+    metadata = _new(tuple(tables.values()), target.schema, dialect)
     log = metadata.tables[_key(LOG_TABLE, schema)]
     sa.Index("ux_processing_log_app_id", log.c.app_id, unique=True)
     with writing(engine) as connection:
