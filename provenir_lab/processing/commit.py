@@ -6,8 +6,6 @@ has landed (perhaps only the answer to a COMMIT was lost), or was done by anothe
 
 from __future__ import annotations
 
-import logging
-import random
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -15,6 +13,7 @@ from typing import Protocol
 
 from provenir_lab.errors import DatabaseError, DatabaseRefusal, LabError, TransientError
 from provenir_lab.processing.outcome import Tally
+from provenir_lab.processing.patience import Patience
 from provenir_lab.storage.duplicates import Rows
 from provenir_lab.storage.writer import Session, Written
 
@@ -22,13 +21,6 @@ Document = tuple[int, Rows]
 """app_id and its rows."""
 Failure = tuple[int, str, str]
 """app_id, rejection category, reason."""
-
-RETRIES = 6
-"""How often a batch is tried again after transient failures in a row."""
-FIRST_PAUSE = 0.2
-"""Seconds before the first of these; doubled each time, and shortened by up to a half at random."""
-
-_log = logging.getLogger(__name__)
 
 
 class BatchWriter(Protocol):
@@ -53,9 +45,7 @@ class Committer:
         session: Session,
         stop_after_failures: int,
         tally: Tally,
-        *,
-        sleep: Callable[[float], None] = time.sleep,
-        rng: random.Random | None = None,
+        patience: Patience,
     ) -> None:
         """`logged` tells which of some app_ids have a log row, and of which session."""
         self._writer = writer
@@ -63,15 +53,14 @@ class Committer:
         self._session = session
         self._stop_after = stop_after_failures
         self._tally = tally
-        self._sleep = sleep
-        self._rng = rng or random.Random()
+        self._patience = patience
         self._held: list[Failure] = []
         self._refused_in_a_row = 0
 
     def commit(self, documents: Sequence[Document], failures: Sequence[Failure]) -> None:
         """Writes `documents`; `failures` are logged with them or held.
 
-        Raises LabError when too many documents failed in a row, TransientError when the database stays away.
+        Raises LabError when too many documents failed in a row, DatabaseError when the database stays away.
         """
         self._held += failures
         if documents or not self._stop_after:
@@ -105,21 +94,19 @@ class Committer:
 
         Returns the refusal and the documents it was about: those that nobody has logged meanwhile.
         """
-        interruptions = 0
         while documents or self._held:
             try:
                 written = self._writer.write(documents, self._held, self._session)
             except TransientError as error:
-                interruptions += 1
-                if interruptions > RETRIES:
-                    raise
-                self._pause(interruptions, error)
+                self._tally.add_seconds({"wait": self._patience.wait(error)})
+                self._tally.retries += 1
                 documents, _ = self._without_logged(documents)
             except DatabaseRefusal as refusal:
                 documents, changed = self._without_logged(documents)
                 if not changed:
                     return refusal, documents
             else:
+                self._patience.reset()
                 self._count(documents, self._held, written)
                 self._held = []
                 if documents:
@@ -157,13 +144,6 @@ class Committer:
         tally.duplicate_contacts += written.duplicate_contacts
         tally.duplicate_keys += written.duplicate_keys
         tally.add_seconds(written.seconds)
-
-    def _pause(self, attempt: int, error: TransientError) -> None:
-        seconds = FIRST_PAUSE * 2 ** (attempt - 1) * self._rng.uniform(0.5, 1)
-        _log.warning("transient database error, attempt %d, again in %.1f s: %s", attempt, seconds, error)
-        self._tally.retries += 1
-        self._tally.add_seconds({"wait": seconds})
-        self._sleep(seconds)
 
     def _check(self, failed_in_a_row: int) -> None:
         if 0 < self._stop_after <= failed_in_a_row:

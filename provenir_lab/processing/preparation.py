@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from provenir_lab.errors import Rejected
+from provenir_lab.errors import Rejected, TransientError
 from provenir_lab.mapping.document import MB, Document
 from provenir_lab.mapping.plan import Mapper
 from provenir_lab.processing.commit import Document as Mapped
 from provenir_lab.processing.commit import Failure
+from provenir_lab.processing.patience import Patience
 from provenir_lab.settings import Settings
 from provenir_lab.storage.prefix import Prefix, PrefixLength
 from provenir_lab.storage.source import Pending
@@ -29,8 +30,8 @@ class Page:
     """Documents as they were read, in app_id order."""
 
     documents: Sequence[Prefix]
-    seconds: float
-    """What reading them took."""
+    seconds: dict[str, float]
+    """What reading them took: stages `fetch` and `wait`."""
 
 
 @dataclass
@@ -46,11 +47,19 @@ class Batch:
 class Preparation:
     """Reads and maps the pending documents of one span. A context manager: it may own threads."""
 
-    def __init__(self, mapper: Mapper, pending: Pending, settings: Settings, length: PrefixLength) -> None:
-        """`length` is how much of a text is read at first; it learns from span to span."""
+    def __init__(
+        self,
+        mapper: Mapper,
+        pending: Callable[[int | None], Pending],
+        settings: Settings,
+        length: PrefixLength,
+    ) -> None:
+        """`pending` gives the pending documents from an app_id on; `length` is how much of a text is read at
+        first, it learns from span to span."""
         self._mapper = mapper
         self._pending = pending
         self._batch_size = settings.batch_size
+        self._retry_seconds = settings.retry_seconds
         self._length = length if settings.fetch == "prefix" and settings.parse_mode == "selective" else None
         self._max_bytes = settings.max_document_mb * MB
         self._threads = ThreadPoolExecutor(settings.parse_threads) if settings.parse_threads else None
@@ -63,12 +72,26 @@ class Preparation:
         if self._threads is not None:
             self._threads.shutdown(cancel_futures=True)
 
-    def pages(self, limit: int | None = None) -> Iterator[Page]:
-        """Pages of at most a batch each, of at most `limit` documents in all."""
-        begun = time.perf_counter()
-        for documents in self._read(limit):
-            yield Page(documents, time.perf_counter() - begun)
+    def pages(self, first: int | None = None, limit: int | None = None) -> Iterator[Page]:
+        """Pages of at most a batch each, from app_id `first` on, at most `limit` documents in all.
+
+        A database that fails in passing is waited for; then reading goes on behind the last page.
+        """
+        patience = Patience(self._retry_seconds)
+        waiting = 0.0
+        while True:
             begun = time.perf_counter()
+            try:
+                for documents in self._read(first, limit):
+                    yield Page(documents, {"fetch": time.perf_counter() - begun, "wait": waiting})
+                    patience.reset()
+                    waiting = 0.0
+                    first = documents[-1].app_id + 1
+                    limit = None if limit is None else limit - len(documents)
+                    begun = time.perf_counter()
+                return
+            except TransientError as error:
+                waiting += patience.wait(error)
 
     def batch(self, page: Page) -> Batch:
         """The page's documents as rows, or as failures; both in app_id order."""
@@ -76,32 +99,44 @@ class Preparation:
         batch = Batch()
         begun = clock()
         parsed = self._parse(page.documents)
-        parsing, reading = clock() - begun, page.seconds
+        parsing, reading, waiting = clock() - begun, page.seconds["fetch"], page.seconds["wait"]
         short = [d for d, found in zip(page.documents, parsed, strict=True) if found is None]
         if self._length is not None:
             self._length.learn(len(page.documents), len(short))
         again: dict[int, Document | Rejected] = {}
         for portion in _portions(short):
             begun = clock()
-            whole = self._pending.whole(portion)
+            whole, waited = self._whole(portion)
             reread = clock()
+            waiting += waited
             again |= {app_id: self._parse_text(text) for app_id, text in whole.items()}
-            reading += reread - begun
+            reading += reread - begun - waited
             parsing += clock() - reread
         begun = clock()
         for document, found in zip(page.documents, parsed, strict=True):
             self._map(document.app_id, found or again.get(document.app_id), batch)
-        batch.seconds = {"fetch": reading, "parse": parsing, "map": clock() - begun}
+        batch.seconds = {"fetch": reading, "parse": parsing, "map": clock() - begun, "wait": waiting}
         batch.unknown_codes.update(self._mapper.unknown_codes)
         self._mapper.unknown_codes.clear()
         return batch
 
-    def _read(self, limit: int | None) -> Iterator[Sequence[Prefix]]:
+    def _read(self, first: int | None, limit: int | None) -> Iterator[Sequence[Prefix]]:
+        pending = self._pending(first)
         if self._length is not None:
-            yield from self._pending.prefix_pages(self._batch_size, limit, self._length)
+            yield from pending.prefix_pages(self._batch_size, limit, self._length)
         else:
-            for page in self._pending.pages(self._batch_size, limit):
+            for page in pending.pages(self._batch_size, limit):
                 yield [Prefix(app_id, text, True, 0) for app_id, text in page]
+
+    def _whole(self, app_ids: list[int]) -> tuple[dict[int, str | None], float]:
+        """The whole texts of documents, and the seconds for which the database had to be waited for."""
+        patience = Patience(self._retry_seconds)
+        waited = 0.0
+        while True:
+            try:
+                return self._pending(None).whole(app_ids), waited
+            except TransientError as error:
+                waited += patience.wait(error)
 
     def _parse(self, documents: Sequence[Prefix]) -> list[Document | Rejected | None]:
         if self._threads is None:

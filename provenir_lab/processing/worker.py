@@ -15,6 +15,7 @@ from provenir_lab.mapping.plan import Mapper, compile_mapper
 from provenir_lab.processing.commit import Committer, Failure
 from provenir_lab.processing.logs import log_batch
 from provenir_lab.processing.outcome import Tally
+from provenir_lab.processing.patience import Patience
 from provenir_lab.processing.pipeline import ahead
 from provenir_lab.processing.preparation import Batch, Preparation
 from provenir_lab.settings import Settings
@@ -87,6 +88,7 @@ class Worker:
             job.session,
             job.settings.stop_after_failures,
             tally,
+            Patience(job.settings.retry_seconds),
         )
         with self._batches(span, tally) as batches:
             for batch in batches:
@@ -108,13 +110,16 @@ class Worker:
     def _batches(self, span: Span, tally: Tally) -> Iterator[Iterator[Batch]]:
         """The batches of a span; with `prefetch`, threads read and map on while one is written."""
         settings = self._job.settings
-        pending = Pending(self._engine, self._job.target, span.first, span.last)
+
+        def pending(first: int | None) -> Pending:
+            return Pending(self._engine, self._job.target, first, span.last)
+
         preparation = Preparation(self._mapper, pending, settings, self._prefix_length)
         with preparation:
             if not settings.prefetch:
-                yield map(preparation.batch, preparation.pages(span.limit))
+                yield map(preparation.batch, preparation.pages(span.first, span.limit))
                 return
-            pages = ahead(preparation.pages(span.limit), settings.prefetch)
+            pages = ahead(preparation.pages(span.first, span.limit), settings.prefetch)
             batches = ahead(map(preparation.batch, pages), settings.prefetch)
             with closing(pages), closing(batches):
                 yield _waiting(batches, tally)
@@ -136,6 +141,7 @@ def log_failures(job: Job, failures: Sequence[Failure]) -> Tally:
             job.session,
             0,
             tally,
+            Patience(job.settings.retry_seconds),
         )
         committer.commit([], failures)
     finally:
