@@ -117,8 +117,8 @@ def _by_layout(text: str, layout: str) -> datetime | None:
 
 def as_text(value: object) -> str:
     """A typed value as a text: numbers plainly, dates as `YYYY-MM-DD`, with the time if there is one."""
-    if isinstance(value, Decimal):
-        plain = format(value, "f")
+    if isinstance(value, Decimal | int):
+        plain = format(Decimal(value), "f")  # str() refuses integers of more than 4,300 digits
         plain = plain.rstrip("0").rstrip(".") if "." in plain else plain
         return "0" if plain == "-0" else plain
     if isinstance(value, datetime):
