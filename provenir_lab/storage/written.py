@@ -1,7 +1,8 @@
-"""The documents that were written: their ids, their texts, and who owns a contact."""
+"""Some of the documents of a database: those written, a sample of those stored; and who owns a contact."""
 
 from __future__ import annotations
 
+import random
 from collections.abc import Collection
 
 import sqlalchemy as sa
@@ -28,6 +29,23 @@ def written_ids(engine: sa.Engine, target: Target, sample: int | None = None) ->
         cut = sa.select(ids.c.app_id, part.label("part")).subquery()
         first = sa.func.min(cut.c.app_id)
         return list(connection.scalars(sa.select(first).group_by(cut.c.part).order_by(first)))
+
+
+def sample_ids(engine: sa.Engine, target: Target, count: int, seed: int) -> list[int]:
+    """app_ids of `count` documents of the source table (or all, if it has fewer), spread over it by chance:
+    one from each of `count` parts of near-equal size. Same seed and contents, same ids."""
+    dialect = engine.dialect.name
+    ids = sa.select(source_table(target, dialect).c.app_id).distinct().subquery()
+    part = sa.func.ntile(sa.literal_column(str(int(count)))).over(order_by=ids.c.app_id)
+    cut = sa.select(ids.c.app_id, part.label("part")).subquery()
+    place = sa.func.row_number().over(partition_by=cut.c.part, order_by=cut.c.app_id).label("place")
+    placed = sa.select(cut.c.app_id, cut.c.part, place).subquery()
+    rng = random.Random(seed)
+    with reading(engine) as connection:
+        total = connection.scalar(sa.select(sa.func.count()).select_from(ids)) or 0
+        chosen = rng.randrange(max(1, total // count)) + 1
+        found = sa.select(placed.c.app_id).where(placed.c.place == chosen).order_by(placed.c.app_id)
+        return list(connection.scalars(found))
 
 
 def read_documents(engine: sa.Engine, target: Target, app_ids: Collection[int]) -> list[Document]:
