@@ -6,10 +6,9 @@ import sqlalchemy as sa
 
 from provenir_lab.errors import DatabaseError, GuardError
 from provenir_lab.storage.database import writing
+from provenir_lab.storage.keys import Keys, keys_of
 from provenir_lab.storage.log import SUCCESS
 from provenir_lab.storage.schema import LOG_TABLE, Target, build_tables, is_lab
-
-ROOT_TABLE = "app_base"
 
 
 def clean(engine: sa.Engine, target: Target) -> dict[str, int]:
@@ -28,10 +27,11 @@ def clean(engine: sa.Engine, target: Target) -> dict[str, int]:
     tables = [every[name] for name in (*reversed(target.target_tables), LOG_TABLE)]
     with writing(engine) as connection:
         _lock(connection, tables)
-        strangers = _strangers(connection, every)
+        keys = keys_of(target.tables, target.target_tables)
+        strangers = _strangers(connection, every, keys)
         if strangers:
             raise GuardError(
-                f"{place}: {strangers} rows of {ROOT_TABLE} were not written by this lab (no success in "
+                f"{place}: {strangers} rows of {keys.base} were not written by this lab (no success in "
                 f"{LOG_TABLE}): nothing was deleted"
             )
         counts = {table.name: _count(connection, table) for table in tables}
@@ -54,12 +54,12 @@ def _lock(connection: sa.Connection, tables: list[sa.Table]) -> None:
         connection.execute(sa.text(f"LOCK TABLE {names} IN ACCESS EXCLUSIVE MODE"))
 
 
-def _strangers(connection: sa.Connection, tables: dict[str, sa.Table]) -> int:
-    if ROOT_TABLE not in tables:
+def _strangers(connection: sa.Connection, tables: dict[str, sa.Table], keys: Keys) -> int:
+    if keys.base is None:
         return 0
-    root, log = tables[ROOT_TABLE], tables[LOG_TABLE]
-    ours = sa.select(sa.literal(1)).where(log.c.app_id == root.c.app_id, log.c.status == SUCCESS)
-    return _count(connection, root, ~ours.exists())
+    base, log = tables[keys.base], tables[LOG_TABLE]
+    ours = sa.select(sa.literal(1)).where(log.c.app_id == base.c[keys.base_key], log.c.status == SUCCESS)
+    return _count(connection, base, ~ours.exists())
 
 
 def _count(connection: sa.Connection, table: sa.Table, *where: sa.ColumnElement[bool]) -> int:

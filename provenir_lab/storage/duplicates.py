@@ -11,15 +11,11 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from provenir_lab.storage.keys import keys_of
 from provenir_lab.tables import Tables
 
 Rows = Mapping[str, Sequence[tuple[Any, ...]]]
 """A mapped document: table -> row tuples in the order of the mapper's columns."""
-
-CONTACT_TABLE = "app_contact_base"
-CONTACT_KEY = "con_id"
-OWNER_KEY = "app_id"
-KEY_VALUE_TABLES = frozenset({"scores", "indicators", "app_historical_lookup", "app_report_results_lookup"})
 
 Owners = Callable[[Collection[int]], Mapping[int, int]]
 """con_ids -> the app_id of those that are in the database already."""
@@ -42,19 +38,19 @@ class Duplicates:
 
     def __init__(self, tables: Tables, columns: Mapping[str, Sequence[str]]) -> None:
         self._names = tuple(columns)
-        self._contact: tuple[int, int] | None = None
+        keys = keys_of(tables, columns)
+        self._contact = keys.contact
+        self._con_id = columns[keys.contact].index(keys.contact_key) if keys.contact else 0
         self._children: dict[str, int] = {}
         self._last: dict[str, tuple[int, ...]] = {}
         self._first: dict[str, tuple[int, ...]] = {}
         for name, named in columns.items():
             key = tables[name].primary_key
             places = tuple(named.index(column) for column in key) if set(key) <= set(named) else ()
-            if name == CONTACT_TABLE:
-                self._contact = named.index(CONTACT_KEY), named.index(OWNER_KEY)
-            elif CONTACT_KEY in key:
-                self._children[name] = named.index(CONTACT_KEY)
+            if name in keys.children:
+                self._children[name] = named.index(keys.children[name])
                 self._first[name] = places
-            elif name in KEY_VALUE_TABLES:
+            elif name in keys.key_value:
                 self._last[name] = places
 
     def settle(self, documents: Iterable[tuple[int, Rows]], owners: Owners) -> Settled:
@@ -73,8 +69,8 @@ class Duplicates:
                 left_out[app_id] = len(others)
             for name, found in rows.items():
                 kept = found
-                if others and name == CONTACT_TABLE and self._contact:
-                    kept = [row for row in kept if row[self._contact[0]] not in others]
+                if others and name == self._contact:
+                    kept = [row for row in kept if row[self._con_id] not in others]
                 elif others and name in self._children:
                     place = self._children[name]
                     kept = [row for row in kept if row[place] not in others]
@@ -92,8 +88,9 @@ class Duplicates:
         """app_id -> its con_ids that belong to another application."""
         if self._contact is None:
             return {}
-        place, _ = self._contact
-        wanted = [(app_id, row[place]) for app_id, rows in batch for row in rows.get(CONTACT_TABLE, ())]
+        wanted = [
+            (app_id, row[self._con_id]) for app_id, rows in batch for row in rows.get(self._contact, ())
+        ]
         owner = dict(owners({con_id for _, con_id in wanted})) if wanted else {}
         refused: dict[int, set[int]] = {}
         for app_id, con_id in wanted:

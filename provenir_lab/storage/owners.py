@@ -7,7 +7,6 @@ from itertools import islice
 
 import sqlalchemy as sa
 
-from provenir_lab.storage.duplicates import CONTACT_KEY, OWNER_KEY
 from provenir_lab.storage.ids import among, as_parameter
 
 CACHED_OWNERS = 200_000
@@ -22,8 +21,15 @@ class OwnerLookup:
     run goes on, so what is remembered stays true.
     """
 
-    def __init__(self, contact: sa.Table, dialect: str, way: str, cached: int = CACHED_OWNERS) -> None:
-        key, owner = contact.c[CONTACT_KEY], contact.c[OWNER_KEY]
+    def __init__(
+        self,
+        key: sa.ColumnElement[int],
+        owner: sa.ColumnElement[int],
+        dialect: str,
+        way: str,
+        cached: int = CACHED_OWNERS,
+    ) -> None:
+        """`key` and `owner`: the columns of the table of contacts that hold con_id and app_id."""
         self._dialect = dialect
         self._way = way
         self._size = cached

@@ -8,8 +8,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from provenir_lab.storage.database import reading
-from provenir_lab.storage.duplicates import CONTACT_KEY, CONTACT_TABLE, OWNER_KEY
 from provenir_lab.storage.ids import among, as_parameter
+from provenir_lab.storage.keys import keys_of
 from provenir_lab.storage.schema import Target, build_tables
 from provenir_lab.storage.values import Row, canonical, convert
 
@@ -24,17 +24,18 @@ def stored_rows(
     dialect = engine.dialect.name
     metadata = build_tables({name: target.tables[name] for name in columns}, target.schema, dialect)
     tables = {table.name: table for table in metadata.tables.values()}
+    keys = keys_of(target.tables, columns)
     found: dict[str, list[Row]] = {}
     with reading(engine) as connection:
         for name, named in columns.items():
             table = tables[name]
             query = unconverted(table, named)
-            if OWNER_KEY in table.c:
-                query = query.where(among(table.c[OWNER_KEY], "ids", dialect))
-            else:
-                contact = tables[CONTACT_TABLE]
-                query = query.join(contact, contact.c[CONTACT_KEY] == table.c[CONTACT_KEY])
-                query = query.where(among(contact.c[OWNER_KEY], "ids", dialect))
+            if name in keys.owners:
+                query = query.where(among(table.c[keys.owners[name]], "ids", dialect))
+            elif keys.contact is not None:
+                contact = tables[keys.contact]
+                query = query.join(contact, contact.c[keys.contact_key] == table.c[keys.children[name]])
+                query = query.where(among(contact.c[keys.owners[keys.contact]], "ids", dialect))
             rows = connection.execute(query, {"ids": as_parameter(app_ids, dialect)})
             found[name] = comparable(target, name, named, [tuple(row) for row in rows])
     return found

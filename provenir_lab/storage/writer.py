@@ -13,8 +13,9 @@ import sqlalchemy as sa
 from provenir_lab.errors import DatabaseError, DatabaseRefusal
 from provenir_lab.settings import Settings
 from provenir_lab.storage.database import translated, writing
-from provenir_lab.storage.duplicates import CONTACT_KEY, CONTACT_TABLE, OWNER_KEY, Duplicates, Rows, Settled
+from provenir_lab.storage.duplicates import Duplicates, Rows, Settled
 from provenir_lab.storage.ids import among, as_parameter
+from provenir_lab.storage.keys import Keys, keys_of
 from provenir_lab.storage.log import FAILED, SUCCESS
 from provenir_lab.storage.methods import Insert, choose_method, make_insert, make_new_only_insert
 from provenir_lab.storage.owners import OwnerLookup
@@ -58,6 +59,7 @@ class Written:
 
 @dataclass(frozen=True)
 class _Contacts:
+    table: str
     lookup: OwnerLookup
     con_id: int
     """Place of the key in a row tuple."""
@@ -65,7 +67,7 @@ class _Contacts:
 
     def owners(self, settled: Settled) -> dict[int, int]:
         """con_id -> app_id of the contacts of a batch."""
-        return {row[self.con_id]: row[self.app_id] for row in settled.rows[CONTACT_TABLE]}
+        return {row[self.con_id]: row[self.app_id] for row in settled.rows[self.table]}
 
 
 def utc_now() -> dt.datetime:
@@ -98,15 +100,17 @@ class Writer:
             for name in order
         }
         self._insert_log = make_insert(method, engine, tables[LOG_TABLE], target.log, _LOG_COLUMNS)
-        self._count = _count_query([tables[name] for name in order], dialect)
+        keys = keys_of(target.tables, order)
+        self._count = _count_query([tables[name] for name in order], keys, dialect)
         self._contacts: _Contacts | None = None
-        if CONTACT_TABLE in columns:
-            contact, named = tables[CONTACT_TABLE], columns[CONTACT_TABLE]
-            lookup = OwnerLookup(contact, dialect, settings.duplicate_check)
-            self._contacts = _Contacts(lookup, named.index(CONTACT_KEY), named.index(OWNER_KEY))
+        if keys.contact is not None:
+            name, named, owner = keys.contact, columns[keys.contact], keys.owners[keys.contact]
+            key, owned_by = tables[name].c[keys.contact_key], tables[name].c[owner]
+            lookup = OwnerLookup(key, owned_by, dialect, settings.duplicate_check)
+            self._contacts = _Contacts(name, lookup, named.index(keys.contact_key), named.index(owner))
             if settings.duplicate_check == "database":
-                plain = target.tables[CONTACT_TABLE]
-                self._inserts[CONTACT_TABLE] = make_new_only_insert(engine, contact, plain, named)
+                plain = target.tables[name]
+                self._inserts[name] = make_new_only_insert(engine, tables[name], plain, named)
         self._by_database = settings.duplicate_check == "database"
 
     def write(
@@ -143,7 +147,8 @@ class Writer:
             checking = time.perf_counter() - started
             for name, insert in self._inserts.items():
                 self._insert(connection, name, insert, settled.rows[name])
-                if self._by_database and name == CONTACT_TABLE:  # the conflict clause let the owned ones pass
+                if self._by_database and self._contacts and name == self._contacts.table:
+                    # the conflict clause let the owned ones pass
                     begun = time.perf_counter()
                     settled = self._settle(documents, connection)
                     checking += time.perf_counter() - begun
@@ -215,14 +220,14 @@ class Writer:
                 raise DatabaseError(f"{name}: {count} of {len(settled.rows[name])} rows arrived; rolled back")
 
 
-def _count_query(tables: Sequence[sa.Table], dialect: str) -> sa.Select[Any] | None:
+def _count_query(tables: Sequence[sa.Table], keys: Keys, dialect: str) -> sa.Select[Any] | None:
     """One row: how many rows each table has for the batch's app_ids (con_ids in tables without app_id)."""
     if not tables:
         return None
     counts = []
     for table in tables:
-        key, name = (
-            (table.c[OWNER_KEY], "app_ids") if OWNER_KEY in table.c else (table.c[CONTACT_KEY], "con_ids")
-        )
+        child = table.name not in keys.owners
+        key = table.c[keys.children[table.name] if child else keys.owners[table.name]]
+        name = "con_ids" if child else "app_ids"
         counts.append(sa.select(sa.func.count()).where(among(key, name, dialect)).scalar_subquery())
     return sa.select(*counts)

@@ -8,8 +8,8 @@ from collections.abc import Collection
 import sqlalchemy as sa
 
 from provenir_lab.storage.database import reading
-from provenir_lab.storage.duplicates import CONTACT_KEY, CONTACT_TABLE, OWNER_KEY
 from provenir_lab.storage.ids import among, as_parameter
+from provenir_lab.storage.keys import keys_of
 from provenir_lab.storage.log import SUCCESS
 from provenir_lab.storage.schema import Target, build_tables, log_table, source_table
 from provenir_lab.storage.source import Document
@@ -62,9 +62,12 @@ def read_documents(engine: sa.Engine, target: Target, app_ids: Collection[int]) 
 def read_owners(engine: sa.Engine, target: Target, con_ids: Collection[int]) -> dict[int, int]:
     """con_id -> app_id, of those of `con_ids` that are in the tables."""
     dialect = engine.dialect.name
-    metadata = build_tables({CONTACT_TABLE: target.tables[CONTACT_TABLE]}, target.schema, dialect)
+    keys = keys_of(target.tables, target.target_tables)
+    if keys.contact is None:
+        return {}
+    metadata = build_tables({keys.contact: target.tables[keys.contact]}, target.schema, dialect)
     (contact,) = metadata.tables.values()
-    con_id, owner = contact.c[CONTACT_KEY], contact.c[OWNER_KEY]
+    con_id, owner = contact.c[keys.contact_key], contact.c[keys.owners[keys.contact]]
     query = sa.select(con_id, owner).where(among(con_id, "ids", dialect))
     with reading(engine) as connection:
         found = connection.execute(query, {"ids": as_parameter(con_ids, dialect)})

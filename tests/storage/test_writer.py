@@ -213,7 +213,7 @@ def test_the_cache_forgets_the_oldest_and_asks_again(lab: Lab) -> None:
         "app_contact_base"
     ]
     lab.writer().write([document(1, con_ids=(10, 11, 12))], [], SESSION)
-    lookup = OwnerLookup(table, "sqlite", "cache", cached=2)
+    lookup = OwnerLookup(table.c.con_id, table.c.app_id, "sqlite", "cache", cached=2)
     asked: list[str] = []
 
     @sa.event.listens_for(lab.engine, "before_cursor_execute")
