@@ -131,6 +131,24 @@ class Lab:
                 engine, self.target, self.contract, mapper=mapper, files=files, progress=progress
             )
 
+    def load_from(self, database: str | Database, sample: int, *, seed: int = 1) -> intake.Loaded:
+        """Copies `sample` documents, spread by chance, from another database, which is only read.
+
+        `database` is a profile or a URL; its documents are where the contract says, in the profile's schema.
+        """
+        if sample < 1:
+            raise UsageError(f"sample {sample}: give at least 1")
+        other = Lab(database, contract=self._contract_file)
+        with other._engine() as source, self._lab_engine() as engine, self._showing() as progress:
+            return intake.copy_documents(
+                (source, other.target),
+                (engine, self.target),
+                self._mapper(self.settings),
+                sample=sample,
+                seed=seed,
+                progress=progress,
+            )
+
     def status(self, metrics: File | None = None) -> Status:
         """Pending, succeeded and failed documents, and the last sessions; with the folder of metrics files
         also the throughput of the last run as it measured it itself."""

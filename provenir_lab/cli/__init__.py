@@ -14,6 +14,7 @@ from typing import Any
 import typer
 
 from provenir_lab.cli import checks, data, measure, work
+from provenir_lab.cli.options import with_category
 from provenir_lab.cli.output import show_error
 from provenir_lab.errors import LabError
 
@@ -63,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Every error is printed as one line on standard error: what, where, what to do.
     """
     command: Any = typer.main.get_command(app)
-    asked = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    asked = with_category(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     try:
         with _sigterm_as_interrupt():
             status = command.main(asked, prog_name="provenir-lab", standalone_mode=False)

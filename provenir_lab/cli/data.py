@@ -68,16 +68,32 @@ def generate(
 def load(
     *,
     paths: Annotated[
-        list[Path], typer.Argument(metavar="PATH...", help="XML files, or directories of them.")
-    ],
+        list[Path] | None, typer.Argument(metavar="PATH...", help="XML files, or directories of them.")
+    ] = None,
+    from_: Annotated[
+        str | None,
+        typer.Option("--from", metavar="NAME|URL", help="Copy from another database, which is only read."),
+    ] = None,
+    sample: Annotated[
+        int | None, typer.Option("--sample", metavar="N", help="With --from: how many documents.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="With --from: same seed, same documents.")] = 1,
     database: Database = None,
     schema: Schema = None,
     contract: ContractFile = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Put XML files into the database; each file that is refused is listed."""
-    show(open_lab(database, contract, schema, quiet=quiet).load(*paths), as_json=json)
+    """Put XML files, or documents of another database, into the lab; each refusal is listed."""
+    if bool(paths) == bool(from_):
+        raise UsageError("give files or directories, or --from DATABASE --sample N")
+    if (from_ is None) != (sample is None):
+        raise UsageError("--from DATABASE and --sample N go together")
+    lab = open_lab(database, contract, schema, quiet=quiet)
+    loaded = (
+        lab.load_from(from_, sample, seed=seed) if from_ and sample is not None else lab.load(*paths or ())
+    )
+    show(loaded, as_json=json)
 
 
 def status(

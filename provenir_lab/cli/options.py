@@ -79,3 +79,13 @@ def settings_of(assignments: Sequence[str] | None, **options: Any) -> dict[str, 
             raise UsageError(f"--set {assignment}: {name} is given twice")
         values[name] = value.strip()
     return values
+
+
+def with_category(arguments: Sequence[str]) -> list[str]:
+    """`--retry-failed X` as `--retry-failed --category X`: the parser knows no optional values."""
+    expanded: list[str] = []
+    for previous, argument in zip(["", *arguments], arguments, strict=False):
+        if previous == "--retry-failed" and not argument.startswith("-"):
+            expanded.append("--category")
+        expanded.append(argument)
+    return expanded

@@ -37,10 +37,10 @@ def process(
         int | None, typer.Option("--batch-size", metavar="B", help="Documents per transaction.")
     ] = None,
     retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Take failed documents again.")
+        bool, typer.Option("--retry-failed", help="Take failed documents again; a category may follow.")
     ] = False,
     category: Annotated[
-        str | None, typer.Option("--category", help="With --retry-failed: only those failed in this way.")
+        str | None, typer.Option("--category", help="With --retry-failed: only those that failed so.")
     ] = None,
     allow_contract_change: Annotated[
         bool, typer.Option("--allow-contract-change", help="The last run may have used another contract.")

@@ -21,9 +21,12 @@ from provenir_lab.progress import Progress, Step, silent
 from provenir_lab.storage.database import writing
 from provenir_lab.storage.schema import CAMPAIGN_TABLE, Target
 from provenir_lab.storage.source import store_documents, stored_ids
+from provenir_lab.storage.written import read_documents, sample_ids
 
 AT_ONCE = 200
 """Documents stored per transaction."""
+COPIED_AT_ONCE = 50
+"""Documents per transaction that come from another database, where they may be large."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +122,34 @@ def load_files(
             done += store_documents(connection, target, documents.items(), campaigns)
         read += len(chunk)
         progress(Step("load", read, len(files), f"{len(refused)} refused" if refused else ""))
+    return Loaded(done, tuple(refused))
+
+
+def copy_documents(
+    source: tuple[sa.Engine, Target],
+    lab: tuple[sa.Engine, Target],
+    mapper: Mapper,
+    *,
+    sample: int,
+    seed: int,
+    progress: Progress = silent,
+) -> Loaded:
+    """Copies a sample of the documents of another database into a lab; the other one is only read.
+
+    A document whose app_id the lab has already is refused. Campaign numbers become known to the lab.
+    """
+    refused: list[RefusedFile] = []
+    done = 0
+    stream = iter(sample_ids(*source, sample, seed))
+    while chunk := list(islice(stream, COPIED_AT_ONCE)):
+        taken = stored_ids(*lab, chunk)
+        reason = "a document with its app_id is there already"
+        refused += [RefusedFile(f"app_id {i}", "duplicate_app_id", reason) for i in sorted(taken)]
+        documents = dict(read_documents(*source, [i for i in chunk if i not in taken]))
+        campaigns = campaigns_of(mapper, lab[1], (text for text in documents.values() if text))
+        with writing(lab[0]) as connection:
+            done += store_documents(connection, lab[1], documents.items(), campaigns)
+        progress(Step("load", done + len(refused), sample))
     return Loaded(done, tuple(refused))
 
 

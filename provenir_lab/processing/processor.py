@@ -13,13 +13,13 @@ from math import ceil
 
 import sqlalchemy as sa
 
-from provenir_lab.errors import UsageError
+from provenir_lab.errors import CATEGORIES, UsageError
 from provenir_lab.mapping.contract import Contract
 from provenir_lab.processing.coordinator import run_spans
 from provenir_lab.processing.outcome import Outcome, Tally, outcome_of
 from provenir_lab.processing.worker import Job, Span, Worker
 from provenir_lab.progress import Progress, Step, silent
-from provenir_lab.settings import Settings
+from provenir_lab.settings import Settings, suggestion
 from provenir_lab.storage.database import open_engine
 from provenir_lab.storage.log import newest_session, outcomes, reopen_failed
 from provenir_lab.storage.schema import Target
@@ -51,6 +51,9 @@ class Request:
         """Raises UsageError for a request that makes no sense."""
         if self.limit is not None and self.limit < 1:
             raise UsageError(f"limit {self.limit}: give at least 1")
+        if self.retry_category is not None and self.retry_category not in CATEGORIES:
+            advice = suggestion(self.retry_category, CATEGORIES, "categories")
+            raise UsageError(f"no document fails as {self.retry_category}: {advice}")
         if (self.app_id_start is None) != (self.app_id_end is None):
             raise UsageError("a range needs both ends: give app_id_start and app_id_end")
         if self.app_id_start is not None and self.app_id_end is not None:

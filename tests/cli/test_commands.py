@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from labs import SAMPLES, counts, digests, documents, new_lab
+from labs import SAMPLES, counts, digests, documents, new_lab, rows
 
 from provenir_lab import cli
 from provenir_lab.api import Lab
@@ -118,6 +118,33 @@ def test_the_campaigns_of_loaded_documents_become_known(database: str, capsys: C
     assert printed_json(capsys)["succeeded"] == 2
 
 
+def test_documents_of_another_database_are_copied_as_they_are(database: str, capsys: Captured) -> None:
+    other = new_lab("sqlite:///other.db", documents(50))
+    before = digests(other)
+    run("init")
+    capsys.readouterr()
+    assert run("load", "--from", "sqlite:///other.db", "--sample", 20, "--seed", 5, "--json") == 0
+    assert printed_json(capsys) == {"documents": 20, "refused": []}
+    assert run("process", "--strict", "--json") == 0
+    assert printed_json(capsys)["succeeded"] == 20
+    copied = rows(Lab(database), "SELECT app_id, app_xml FROM app_xml ORDER BY app_id")
+    originals = {d.app_id: d.text for d in documents(50)}
+    assert all(originals[app_id] == text for app_id, text in copied)
+    assert digests(other) == before
+    assert run("load", "--from", "sqlite:///other.db", "--sample", 20, "--seed", 5, "--json") == 0
+    again = printed_json(capsys)
+    assert (again["documents"], len(again["refused"])) == (0, 20)  # type: ignore[arg-type]
+
+
+def test_a_category_may_follow_retry_failed(database: str, capsys: Captured) -> None:
+    faults = ("doctype", "without_id", "doctype")
+    new_lab(database, [spoil(d, fault) for d, fault in zip(documents(3), faults, strict=True)]).process()
+    assert run("process", "--retry-failed", "forbidden_doctype", "--json") == 0
+    assert printed_json(capsys)["failed"] == {"forbidden_doctype": 2}
+    assert run("process", "--retry-failed", "--json") == 0
+    assert printed_json(capsys)["failed"] == {"forbidden_doctype": 2, "missing_app_id": 1}
+
+
 # ---- map
 
 
@@ -219,7 +246,12 @@ def test_clean_asks_or_refuses(database: str, capsys: Captured, monkeypatch: pyt
         (["process", "--batch-size", "5", "--set", "batch_size=6"], "batch_size is given twice"),
         (["process", "--limit", "0"], "limit 0"),
         (["process", "--app-id-start", "5"], "both ends"),
+        (["process", "--retry-failed", "too_larg"], "did you mean too_large?"),
         (["process", "--nonsense"], "No such option"),
+        (["load"], "give files or directories, or --from"),
+        (["load", "x.xml", "--from", "sqlite:///y.db"], "give files or directories, or --from"),
+        (["load", "--from", "sqlite:///y.db"], "--sample N go together"),
+        (["load", "--from", "sqlite:///y.db", "--sample", "0"], "sample 0"),
         (["process", "--workers", "many"], "--workers"),
         (["proces"], "No such command"),
         (["load", "nowhere.xml"], "nowhere.xml: no such file or directory"),
