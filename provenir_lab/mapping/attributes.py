@@ -36,7 +36,9 @@ def attribute_reader(names: Sequence[str], *, match: Match | Sequence[Match] = "
     def learn(keys: tuple[str, ...]) -> Callable[[list[Any]], tuple[Any, ...]]:
         if len(known) >= _MOST_LISTS:
             known.clear()
-        getter = known[keys] = _getter([_position(keys, *one) for one in wanted])
+        found = [local_name(key) for key in keys]
+        lowered = [name.lower() for name in found]
+        getter = known[keys] = _getter([_position(found, lowered, *one) for one in wanted])
         return getter
 
     def read_all(node: Node) -> tuple[str | None, ...]:
@@ -52,15 +54,15 @@ def attribute_reader(names: Sequence[str], *, match: Match | Sequence[Match] = "
     return read_few if len(names) <= _FEW and "last_in_any_case" not in matches else read_all
 
 
-def _position(keys: tuple[str, ...], name: str, match: Match) -> int:
-    names = [local_name(key) for key in keys]
-    exact = [index for index, found in enumerate(names) if found == name]
-    if match == "exact" or (match == "any_case" and exact):
-        return exact[0] if exact else -1
-    equal = [index for index, found in enumerate(names) if found.lower() == name.lower()]
-    if not equal:
+def _position(names: list[str], lowered: list[str], name: str, match: Match) -> int:
+    if match != "last_in_any_case" and name in names:
+        return names.index(name)
+    name = name.lower()
+    if match == "exact" or name not in lowered:
         return -1
-    return equal[-1] if match == "last_in_any_case" else equal[0]
+    if match == "last_in_any_case":
+        return len(lowered) - 1 - lowered[::-1].index(name)
+    return lowered.index(name)
 
 
 def _getter(positions: list[int]) -> Callable[[list[Any]], tuple[Any, ...]]:

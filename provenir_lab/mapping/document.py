@@ -247,14 +247,14 @@ def app_id_of(node: Node, path: Path, attribute: str) -> int:
 
     Raises Rejected (`missing_app_id`, `invalid_app_id`).
     """
-    names = {local_name(name): value for name, value in [*node.attributes.items()][::-1]}
-    text = names.get(attribute, "").strip()
+    found = (value for name, value in node.attributes.items() if local_name(name) == attribute)
+    text = next(found, "").strip()
+    if len(text) <= 9 and text.isascii() and text.isdigit() and int(text):
+        return int(text)
     where = f"/{'/'.join(path)}/@{attribute}"
     if not text:
         raise Rejected("missing_app_id", f"{where} is missing or blank")
-    if not (len(text) <= 9 and text.isascii() and text.isdigit() and int(text)):
-        raise Rejected("invalid_app_id", f"{where} is not a whole number from 1 to 999999999")
-    return int(text)
+    raise Rejected("invalid_app_id", f"{where} is not a whole number from 1 to 999999999")
 
 
 def _prepare(text: str) -> str:
