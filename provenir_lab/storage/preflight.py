@@ -55,7 +55,7 @@ def preflight(
     """Compares what the contract maps (table -> columns) and its enum codes with the database.
 
     Returns the tables with the database's own lengths, nullability and code pages, so that the mapper rejects
-    what cannot fit. Raises PreflightError listing every difference that would make documents fail or lose data:
+    what cannot fit. Raises PreflightError listing every difference that would lose data or fail documents:
     tables and columns that are missing, types of another kind or narrower than the contract's, columns that
     need a value and get none, enum codes that are absent.
     """
@@ -167,7 +167,7 @@ def _shown(column: Column) -> str:
     return column.type
 
 
-def _refined(table: Table, found: _Found, pages: Mapping[str, str]) -> Table:
+def _refined(table: Table, found: _Found, pages: Mapping[str, str | None]) -> Table:
     columns = []
     for column in table.columns:
         real = found.columns.get(column.name)
@@ -176,24 +176,30 @@ def _refined(table: Table, found: _Found, pages: Mapping[str, str]) -> Table:
             text = column.type in ("varchar", "char")
             length = getattr(kind, "length", None) if text else None
             wide = type(kind).__name__.upper().startswith("N")
-            collation = getattr(kind, "collation", None)
+            collation = str(getattr(kind, "collation", None)).lower()
             column = replace(  # noqa: PLW2901
                 column,
                 nullable=bool(real["nullable"]),
                 length=length if length is not None else column.length,
-                encoding=pages.get(str(collation)) if text and not wide else None,
+                encoding=pages.get(collation, pages.get("")) if text and not wide else None,
             )
         columns.append(column)
     return Table(table.name, tuple(columns))
 
 
-def _code_pages(connection: sa.Connection) -> dict[str, str]:
-    """Collation -> Python codec of SQL Server's code pages; UTF-8 ones hold everything and are left out."""
+def _code_pages(connection: sa.Connection) -> dict[str, str | None]:
+    """Collation in lower case -> Python codec of its code page on SQL Server (None: UTF-8, which holds all);
+    "" stands for the database's own."""
     if connection.dialect.name != "mssql":
         return {}
-    query = "SELECT name, COLLATIONPROPERTY(name, 'CodePage') FROM sys.fn_helpcollations()"
-    rows = connection.exec_driver_sql(query).all()
-    return {str(row[0]): f"cp{row[1]}" for row in rows if row[1] and int(row[1]) != 65001}
+    page = "CAST(COLLATIONPROPERTY({}, 'CodePage') AS int)"
+    every = connection.exec_driver_sql(
+        f"SELECT name, {page.format('name')} FROM sys.fn_helpcollations()"
+    ).all()
+    own = "CAST(DATABASEPROPERTYEX(DB_NAME(), 'Collation') AS varchar(128))"
+    default = connection.exec_driver_sql(f"SELECT {page.format(own)}").scalar()
+    found = [*((str(row[0]).lower(), row[1]) for row in every), ("", default)]
+    return {name: None if number == 65001 else f"cp{number}" for name, number in found if number}
 
 
 def _missing_codes(connection: sa.Connection, target: Target, enum_ids: Collection[int]) -> Iterator[str]:

@@ -140,6 +140,8 @@ def _postgresql(
 
 def _sqlserver(error: Any, table: str | None, lost: bool) -> DatabaseRefusal | TransientError | DatabaseError:
     state = str(error.args[0]) if error.args else ""
+    if not re.fullmatch("[0-9A-Z]{5}", state):
+        state = "unknown"  # not from the server: pyodbc puts a text there
     # pyodbc gives the native number nowhere else: "[42000] [Microsoft]... (1205) (SQLExecDirectW)"
     numbers = (
         {int(n) for n in re.findall(r"\((\d+)\) \(SQL", str(error.args[1]))} if len(error.args) > 1 else set()

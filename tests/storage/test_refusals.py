@@ -101,6 +101,7 @@ def test_what_may_pass_is_transient(error: Exception) -> None:
         (sqlserver("28000", 18456), "login"),
         (sqlserver("42S02", 208), "table is missing"),
         (sqlserver("HY000", None), "HY000"),
+        (sqlserver(CANARY, None), "unknown"),
         (RuntimeError(CANARY), "RuntimeError"),
     ],
 )
