@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import sqlalchemy as sa
 
 from provenir_lab.errors import UsageError
 from provenir_lab.mapping.contract import Contract
-from provenir_lab.mapping.derived import tables_for
+from provenir_lab.mapping.derived import enum_rows, tables_for
 from provenir_lab.storage.database import reading
-from provenir_lab.storage.schema import LOG_TABLE, Target
+from provenir_lab.storage.preflight import preflight
+from provenir_lab.storage.schema import ENUM_TABLE, LOG_TABLE, Target
 
 
 def target_of(contract: Contract, schema: str | None = None) -> Target:
@@ -26,3 +29,13 @@ def require_tables(engine: sa.Engine, target: Target, where: str) -> None:
     if not found:
         place = f"{where}, schema {schema}," if schema else where
         raise UsageError(f"{place} holds no lab tables yet: run provenir-lab init")
+
+
+def fitted(engine: sa.Engine, target: Target, contract: Contract, where: str) -> Target:
+    """`target` with the limits of the real tables, so that the mapper rejects what they cannot hold.
+
+    Raises PreflightError listing everything in which contract and database do not fit together.
+    """
+    columns = {table: contract.columns_of(table) for table in contract.tables}
+    codes = [code for code, *_ in enum_rows(contract)] if ENUM_TABLE in target.tables else []
+    return replace(target, tables=preflight(engine, target, columns, codes, where))

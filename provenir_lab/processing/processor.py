@@ -17,10 +17,11 @@ from provenir_lab.errors import CATEGORIES, UsageError
 from provenir_lab.mapping.contract import Contract
 from provenir_lab.processing.coordinator import run_spans
 from provenir_lab.processing.outcome import Outcome, Tally, outcome_of
+from provenir_lab.processing.place import fitted
 from provenir_lab.processing.worker import Job, Span, Worker
 from provenir_lab.progress import Progress, Step, silent
 from provenir_lab.settings import Settings, suggestion
-from provenir_lab.storage.database import open_engine
+from provenir_lab.storage.database import masked, open_engine
 from provenir_lab.storage.log import newest_session, outcomes, reopen_failed
 from provenir_lab.storage.schema import Target
 from provenir_lab.storage.source import Pending
@@ -79,8 +80,9 @@ def process(
     """Processes the documents of `request`; returns when all of them have an outcome in the log.
 
     A run that ends early (any exception, a kill) leaves every document wholly written and logged, or pending;
-    running again goes on from there. Raises UsageError for a request that makes no sense, DatabaseError when
-    the database stays away, LabError when everything fails or workers keep dying.
+    running again goes on from there. Raises UsageError for a request that makes no sense, PreflightError for
+    tables that the contract does not fit, DatabaseError when the database stays away, LabError when all
+    documents fail or workers keep dying.
     """
     request = request or Request()
     request.check()
@@ -88,6 +90,7 @@ def process(
     session = Session(session_id(contract, now(), rng or random.SystemRandom()), first, last)
     engine = open_engine(url, settings)
     try:
+        target = fitted(engine, target, contract, masked(url))
         if not request.allow_contract_change:
             _check_contract(engine, target, contract)
         if request.retry_failed:

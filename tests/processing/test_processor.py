@@ -10,7 +10,7 @@ import pytest
 from labs import FIRST_ID, SAMPLES, counts, digests, documents, execute, failed, new_lab, put, rows
 from places import Place
 
-from provenir_lab.errors import LabError, UsageError
+from provenir_lab.errors import LabError, PreflightError, UsageError
 from provenir_lab.mapping.document import decode
 from provenir_lab.mapping.loading import load_contract
 from provenir_lab.mock import FAULTS, generate, spoil
@@ -253,7 +253,6 @@ def test_when_everything_fails_the_run_stops_and_nothing_is_logged(sqlite_url: s
 def test_when_the_database_refuses_everything_the_run_stops_early(sqlite_url: str) -> None:
     lab = new_lab(sqlite_url, documents(300))
     execute(lab, "DELETE FROM app_campaign_cc")
-    execute(lab, "DELETE FROM app_enums")
     with pytest.raises(LabError, match="constraint_violation: 20"):
         lab.process(stop_after_failures=20, batch_size=300)
     assert lab.status().pending == 300
@@ -295,6 +294,19 @@ def test_failed_documents_can_be_taken_again(sqlite_url: str) -> None:
     assert {c for c, _ in failed(lab).values()} == {"malformed_xml"}
     assert lab.process(retry_failed=True).succeeded == 1
     assert lab.status().succeeded == 30
+
+
+def test_tables_that_do_not_fit_are_refused_with_all_differences(sqlite_url: str) -> None:
+    lab = new_lab(sqlite_url, documents(5))
+    execute(lab, "ALTER TABLE app_contact_base DROP COLUMN suffix")
+    execute(lab, "DROP TABLE indicators")
+    execute(lab, "DELETE FROM app_enums WHERE enum_id = 281")
+    with pytest.raises(PreflightError) as refused:
+        lab.process()
+    assert refused.value.exit_status == 2
+    for part in ("app_contact_base", "suffix", "indicators", "281"):
+        assert part in str(refused.value)
+    assert lab.status().pending == 5
 
 
 # ---- what a run tells
