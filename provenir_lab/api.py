@@ -194,8 +194,7 @@ class Lab:
             allow_contract_change=allow_contract_change,
         )
         used = build_settings(settings, self.settings)
-        with self._ready_engine():
-            pass
+        self._require_tables()
         with self._showing() as progress:
             outcome = process(self.database.url, self.contract, self.target, used, request, progress=progress)
         if metrics is not None:
@@ -258,8 +257,7 @@ class Lab:
         """Runs the experiments of a campaign file in order, each from the settings accepted so far."""
         from provenir_lab.lab.campaign import run_campaign
 
-        with self._ready_engine():
-            pass
+        self._require_tables()
         with self._showing() as progress:
             return run_campaign(
                 self.database,
@@ -279,8 +277,7 @@ class Lab:
             ("experiment", False): session.run_experiment,
             ("experiment", True): notebooks.run_experiment_notebook,
         }
-        with self._ready_engine():
-            pass
+        self._require_tables()
         with self._showing() as progress:
             result: Result = functions[kind, notebook](
                 self.database,
@@ -301,6 +298,11 @@ class Lab:
             parse_mode=settings.parse_mode,
             max_document_mb=settings.max_document_mb,
         )
+
+    def _require_tables(self) -> None:
+        """Fails early, before anything is shown or started."""
+        with self._ready_engine():
+            pass
 
     @contextmanager
     def _engine(self) -> Iterator[sa.Engine]:
