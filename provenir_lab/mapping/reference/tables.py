@@ -186,7 +186,6 @@ def _warranty_rows(table: str, fields: Fields) -> list[TableRow]:
         has_data = False
         for field in group:
             text = fields.for_row_table(field)
-            made.sources.setdefault(field.column, field)
             if field.has("char_to_bit"):
                 made.set(field.column, fields.char_to_bit((text or "").strip()), field)
             elif text is not None and is_meaningful(text):
@@ -198,13 +197,19 @@ def _warranty_rows(table: str, fields: Fields) -> list[TableRow]:
             continue
         for column in flags - made.cells.keys():  # C18
             made.set(column, 0)
-        for field in group:
-            if made.cells.get(field.column) is None:  # their own defaults are not used
-                made.set(field.column, fields.stand_in(field, contract_default=False), field)
-        made.set("warranty_type_enum", number)
-        made.set(fields.contract.key_of(table), fields.document.app_id)
-        rows.append(made)
+        rows.append(_completed(made, table, {"warranty_type_enum": number}, fields))
     return rows
+
+
+def _completed(made: TableRow, table: str, number: dict[str, Value], fields: Fields) -> TableRow:
+    """The row with its keys, and with what the database would fill in itself; other groups' columns too."""
+    for field in fields.contract.fields_of(table):
+        made.sources.setdefault(field.column, field)
+        if made.cells.get(field.column) is None:
+            made.set(field.column, fields.stand_in(field, contract_default=False))
+    made.cells |= number
+    made.set(fields.contract.key_of(table), fields.document.app_id)
+    return made
 
 
 def _uncut(text: str, field: Field, fields: Fields) -> Value:
@@ -224,15 +229,12 @@ def _collateral_rows(table: str, fields: Fields) -> list[TableRow]:
             if made.cells.get(field.column) is None:
                 default = values.typed_default(field, fields.boolean_codes)
                 made.set(field.column, fields.stand_in(field) if default is None else default, field)
-        made.set("sort_order", number)
-        made.set(fields.contract.key_of(table), fields.document.app_id)
-        rows.append(made)
+        rows.append(_completed(made, table, {"sort_order": number}, fields))
     return rows
 
 
 def _set_collateral(field: Field, made: TableRow, fields: Fields) -> bool:
     """Sets a column of a collateral; whether that makes the collateral worth a row."""
-    made.sources.setdefault(field.column, field)
     if field.has("calculated_field"):
         value = fields.calculated(field, fields.application_names)
         if value is not None:
