@@ -58,6 +58,10 @@ class ColumnPlan:
     """Whether a source value makes its row worth writing; None: exactly if the column has a value."""
     required: bool
     """Whether a row without a value here is an error."""
+    bare: Callable[[Value], Value]
+    """`convert` without the default of a column that may not be null; a blank text stays "". """
+    fallback: Value
+    """That default."""
 
 
 def plan_column(
@@ -95,7 +99,7 @@ def plan_column(
     moment = "default_getutcdate_if_null" in names
     on_null, on_blank = (None, None) if moment else (final(None), final(""))
     counts: Callable[[Value], bool] | None = None
-    keeps_blank = calculated and not steps
+    keeps_blank = calculated and is_text(field)
     if keeps_blank or field.default is not None or fallback is not None:
 
         def worth(value: Value) -> bool:
@@ -111,7 +115,7 @@ def plan_column(
     demanded = field.nullable is False or (
         not_null and (field.nullable is None or literal_default(column) is None)
     )
-    return ColumnPlan(simple or final, on_null, on_blank, not moment, counts, demanded)
+    return ColumnPlan(simple or final, on_null, on_blank, not moment, counts, demanded, inner, fallback)
 
 
 def _codes(field: Field, contract: Contract) -> list[int | str]:
@@ -187,7 +191,9 @@ def _finish(field: Field, generic: Step) -> Step:
         if isinstance(value, str):
             if not value.strip():
                 return ""
-            return generic(convert.digits_of(value) if only_digits else value)
+            if only_digits:
+                value = convert.digits_of(value)
+            return generic(value) if value else ""
         return value if value is None or not (text or number) else generic(value)
 
     return finish

@@ -209,18 +209,21 @@ class RowsCompiler:
         if [step.name for step in field.types[position + 1 : position + 2]] == ["enum"]:
             # no result: the enum sees the attribute itself; a real result passes the enum by
             passing = replace(field, types=(*field.types[: position + 1], *field.types[position + 2 :]))
-            passed_by = self.source.bind("k", self.column_plan(passing).convert)
-            enum = replace(field, types=field.types[position + 1 :])
-            convert = self.source.bind("k", self.column_plan(enum).convert)
-            generic = generic_conversion(field, self.contract, self._column(field))
+            plan = self.column_plan(replace(field, types=field.types[position + 1 :]))
+            passed_by = self.source.bind("k", self.column_plan(passing).bare)
+            convert = self.source.bind("k", plan.bare)
+            generic = generic_conversion(field, self.contract, self._column(field), limited=False)
             typed = self.source.bind("typed", calculated_result(field, generic))
+            counts = self.source.name("counts")
             lines += [
                 f"{result} = {typed}({result})",
                 f"if {result} is None: {target} = {convert}({scope.original(field)})",
                 f"elif {result} == '': {target} = {convert}('')",
                 f"else: {target} = {passed_by}({result})",
+                f"{counts} = {target} is not None" + ("" if is_text(field) else f" and {target} != ''"),
+                f"if {target} is None or {target} == '': {target} = {self.source.bind('d', plan.fallback)}",
             ]
-            return lines, f"{target} is not None"
+            return lines, counts
         plan = self.column_plan(field)
         convert = self.source.bind("k", plan.convert)
         null = self.source.bind("d", plan.on_null)
@@ -247,8 +250,8 @@ class RowsCompiler:
             found, count = self._assign(target, field, scope)
             lines += found
             earlier = targets.get(field.column)
-            if earlier is not None:  # the same column again: the later value, if there is one
-                lines.append(f"if {target} is None: {target} = {earlier}")
+            if earlier is not None:  # the same column again: a default never replaces a value
+                lines.append(f"if {earlier} is not None and not ({count}): {target} = {earlier}")
             targets[field.column] = target
             if self.column_plan(field).required:
                 required[field.column] = target

@@ -7,6 +7,7 @@ read, and raises Rejected (naming the place, never the value) for what can be re
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Context, Decimal
@@ -34,6 +35,7 @@ NOT_DIGITS = r"[^0-9]+"
 _NUMBER, _ISO, _US, _NOT_DIGITS = map(re.compile, (NUMBER, ISO_TIME, US_TIME, NOT_DIGITS))
 _EXACT = Context(prec=20_000, rounding=ROUND_HALF_UP)
 LARGEST_EXPONENT = 100  # beyond every column; keeps 1e9999 from becoming that many digits
+_LARGEST_FLOAT = Decimal(sys.float_info.max)
 _CACHED = 4096  # codes, fees and dates repeat from document to document
 
 YEARS = {"date": (1, 9999), "datetime": (1753, 9999), "smalldatetime": (1900, 2079)}
@@ -157,6 +159,22 @@ def fit_decimal(place: str, scale: int, column: Column | None) -> Callable[[Deci
     return fit
 
 
+def fit_float(place: str, column: Column | None) -> Callable[[Decimal], Decimal]:
+    """Number -> number of a floating point column; raises Rejected `value_out_of_range`.
+
+    A real column that is a decimal rounds and limits it.
+    """
+    if column is not None and column.precision is not None:
+        return fit_decimal(place, column.scale or 0, column)
+
+    def fit(number: Decimal) -> Decimal:
+        if not -_LARGEST_FLOAT <= number <= _LARGEST_FLOAT:
+            raise Rejected("value_out_of_range", place)
+        return number
+
+    return fit
+
+
 def fit_text(place: str, length: int | None, column: Column | None) -> Convert:
     """Text -> text of a column: trimmed, cut to `length` (-1, None: not cut), trimmed again; blank is None.
 
@@ -215,6 +233,8 @@ def fit_date(data_type: str) -> Callable[[datetime], datetime | date | None]:
 
 def to_text(value: object) -> str:
     """A calculated value as a text: dates as `YYYY-MM-DD`, with the time where there is one."""
+    if isinstance(value, str):
+        return value
     if isinstance(value, datetime):
         return value.date().isoformat() if value.time() == datetime.min.time() else value.isoformat(" ")
     if isinstance(value, Decimal):

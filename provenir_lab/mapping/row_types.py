@@ -40,12 +40,12 @@ class RowTypes:
             "policy_exceptions": self._exception,
         }
         self._source.add("rows = []")
-        if self._kind == "policy_exceptions":
-            self._notes()
         for field in self._fields:
             step = field.row_type
             if step is not None and step.name == self._kind:
                 add_row[self._kind](field, step, self._value(field))
+        if self._kind == "policy_exceptions":
+            self._notes()
         self._source.add(f"if rows: out[{self._table!r}] = rows")
 
     def _value(self, field: Field) -> str:
@@ -103,16 +103,17 @@ class RowTypes:
     def _exception(self, field: Field, step: MappingType, value: str) -> None:
         number = group_number(step.parameter)
         if number is not None:
-            self._append(value, self._text("reason_code"), f"app_id, {number}, x, notes")
+            self._append(value, self._text("reason_code"), f"app_id, {number}, x")
 
     def _notes(self) -> None:
-        """`policy_exceptions()`: the first such mapping supplies the notes of all."""
+        """`policy_exceptions()`: the first such mapping supplies the last column of all rows."""
         field = next((f for f in self._fields if f.row_type and f.row_type.parameter in (None, "")), None)
-        if field is None:
-            self._source.add("notes = None")
-            return
-        value, text = self._value(field), self._source.bind("k", self._text("notes"))
-        self._source.add(f"notes = {text}({value}) if {value} else None")
+        notes = "None"
+        if field is not None:
+            value, text = self._value(field), self._source.bind("k", self._text("notes"))
+            notes = f"{text}({value}) if {value} else None"
+        self._source.add(f"notes = ({notes}) if rows else None")
+        self._source.add("rows = [(*row, notes) for row in rows]")
 
     def _add_groups(self) -> None:
         compiler = self._compiler

@@ -38,7 +38,8 @@ def generic_conversion(
 ) -> Step:
     """Conversion to the field's data type; texts come back trimmed and cut, unreadable ones as None.
 
-    `limited` False: numbers are rounded but may exceed the column, as between the steps of a chain.
+    `limited` False: as between the steps of a chain, where numbers are rounded and texts left as they are,
+    but nothing has to fit yet.
     """
     place = f"{field.table}.{field.column}" if field.column else field.table
     kind = field.data_type
@@ -68,6 +69,8 @@ def generic_conversion(
             return bits.get(text.lower(), 0) if text else None
 
         return bit
+    if not limited:
+        return lambda value: value if value is None else convert.to_text(value)
     fit_text = convert.fit_text(place, field.length, column)
     if not field.has(*_TYPED_STEPS):
         return fit_text  # nothing but texts comes
@@ -101,8 +104,9 @@ def _fit_number(place: str, field: Field, column: Column | None) -> Callable[...
         return convert.fit_integer(place, field.data_type, column)
     if field.data_type == "decimal":
         fit = convert.fit_decimal(place, _scale(field), column)
-        return lambda number: fit(Decimal(number))
-    return Decimal
+    else:
+        fit = convert.fit_float(place, column)
+    return lambda number: fit(Decimal(number))
 
 
 def default_text(field: Field) -> str:
@@ -153,7 +157,7 @@ def converting_step(
 ) -> Step:
     """The step of a name; unknown names only convert. `blank`: what a blank value gives where one may."""
     if name == "enum":
-        return _enum_step(field, contract, column, generic, unknown)
+        return _enum_step(field, contract, column, unknown)
     if name in BIT_STEPS:
         return _bit_step(contract.bits.get(name, {}), upper=name == "char_to_bit")
     if name == "default_getutcdate_if_null":
@@ -164,7 +168,7 @@ def converting_step(
 
 
 def _enum_step(
-    field: Field, contract: Contract, column: Column | None, generic: Step, unknown: Counter[tuple[str, str]]
+    field: Field, contract: Contract, column: Column | None, unknown: Counter[tuple[str, str]]
 ) -> Step:
     codes: Mapping[str, int | str] = contract.enums.get(contract.enum_of(field) or "", {})
     folded: dict[str, int | str] = {}
@@ -174,7 +178,7 @@ def _enum_step(
     place = (field.table, field.column)
     otherwise: Value = None
     if field.nullable is not True and field.default is not None:
-        otherwise = default_of(field, default_text(field), generic)
+        otherwise = default_of(field, default_text(field), generic_conversion(field, contract, column))
 
     def enum(value: Value) -> Value:
         text = "" if value is None else convert.to_text(value).strip()
@@ -241,6 +245,6 @@ def _digits_step(field: Field, generic: Step, blank: Value) -> Step:
         return number
 
     def digits(value: Value) -> Value:
-        return blank if is_blank(value) else generic(convert.digits_of(str(value)) or None)
+        return blank if is_blank(value) else generic(convert.digits_of(convert.to_text(value)) or None)
 
     return digits
