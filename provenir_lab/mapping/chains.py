@@ -59,7 +59,7 @@ class ColumnPlan:
     required: bool
     """Whether a row without a value here is an error."""
     bare: Callable[[Value], Value]
-    """`convert` without the default of a column that may not be null; a blank text stays "". """
+    """`convert` without the default of a column that may not be null; an empty text stays one."""
     fallback: Value
     """That default."""
 

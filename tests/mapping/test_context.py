@@ -225,6 +225,14 @@ def test_exact_letters_before_others() -> None:
     assert said("ZED", text) == "1"
 
 
+def test_of_spellings_in_other_letters_the_later_wins_with_a_tag() -> None:
+    """`application.<lower case>` is one name for both; bare they are two."""
+    text = document(Zed="1", zed="2")
+    assert (said("application.zed", text), said("Zed", text), said("zed", text)) == ("2", "1", "2")
+    text = document(zed="1", Zed="2")
+    assert (said("application.zed", text), said("Zed", text), said("zed", text)) == ("2", "2", "1")
+
+
 def test_names_in_a_namespace() -> None:
     text = document(element("app_product", w="W")).replace(
         "<app_product w", "<p:app_product xmlns:p='urn:p' p:w"

@@ -100,6 +100,14 @@ def test_decimals_are_rounded_half_up_to_their_scale(text: str, length: Any, exp
 
 def test_floats_are_exact_decimals() -> None:
     assert value("0.1", "float") == Decimal("0.1")
+    assert value("1.7e308", "float") == Decimal("1.7e308")
+    for text in ("1.8e308", "-1e309", "1e9999"):
+        with refused("value_out_of_range: facts.v"):
+            value(text, "float")
+    money = Column("v", "decimal", precision=5, scale=2)
+    assert str(value("12.345", "float", column=money)) == "12.35"
+    with refused("value_out_of_range: facts.v"):
+        value("1000", "float", column=money)
 
 
 INTEGER_ENDS = [
@@ -513,6 +521,23 @@ def test_chains(types: Any, data_type: str, text: str, expected: Any) -> None:
     found = value(text, data_type, mapping_type=types, enum_name="v_enum", enums=CATCH_ALL)
     assert found == expected
     assert type(found) is type(expected)
+
+
+def test_nothing_has_to_fit_between_steps() -> None:
+    """What is stored counts: the code, not the number or text that it was found by."""
+    enums = {"v_enum": {"1752": 5, "": 9}}
+
+    def code(text: str, data_type: str, column: Column, **changes: Any) -> Any:
+        types = ["numbers_only", "enum"]
+        return value(
+            text, data_type, mapping_type=types, enum_name="v_enum", enums=enums, column=column, **changes
+        )
+
+    assert code("no. 1752", "tinyint", Column("v", "tinyint")) == 5
+    assert code("no. 1753", "tinyint", Column("v", "tinyint")) == 9
+    assert code("1e40", "decimal", Column("v", "decimal", precision=5, scale=2)) == 9
+    assert code("1-7-5-2", "string", Column("v", "varchar", length=1)) == "5"
+    assert code("1-7-5-2", "string", Column("v", "varchar", length=9), data_length=2) == "5"
 
 
 @pytest.mark.parametrize(

@@ -137,6 +137,35 @@ def test_the_same_column_from_two_places() -> None:
     assert [r["v"] for r in found(mapper, second)] == ["second"]
 
 
+def test_a_default_never_replaces_a_value() -> None:
+    """Nor another default."""
+    mapper = mapper_of(
+        entry("t", "v", xml_path=CONTACT, mapping_type="last_valid_pr_contact", nullable=False,
+              default_value="first default"),
+        entry("t", "v", xml_path=CONTACT, mapping_type="last_valid_sec_contact", nullable=False,
+              default_value="second default"),
+        entry("t", "seen", "bit", mapping_type="char_to_bit"),
+    )  # fmt: skip
+    first, second = contact("1", "PR", v="first"), contact("2", "AUTHU", v="second")
+    assert [r["v"] for r in found(mapper, first)] == ["first"]
+    assert [r["v"] for r in found(mapper, first, second)] == ["second"]
+    assert [r["v"] for r in found(mapper, first, contact("2", "AUTHU", v=" "))] == ["first"]
+    assert [r["v"] for r in found(mapper)] == ["first default"]
+
+
+def test_a_default_of_a_calculated_code_is_no_data() -> None:
+    """No code is found, and the column that may not be null gets its default: nothing was said."""
+    calculated = {"mapping_type": "calculated_field,enum", "expression": "x", "enum_name": "some"}
+    mapper = mapper_of(
+        entry("t", "v", "int", default_value="1", **calculated),
+        columns=(Column("v", "int", nullable=False),),
+        enums={"some": {"A": 2}},
+    )
+    assert found(mapper) == []
+    assert [r["v"] for r in found(mapper, v="A")] == [2]
+    assert [r["v"] for r in found(mapper, x="7")] == [7]
+
+
 def test_the_last_element_at_a_path_counts_whole() -> None:
     """Q25: a later element replaces an earlier one; attributes are not merged, siblings may mix."""
     mapper = mapper_of(
@@ -242,6 +271,18 @@ def test_policy_exceptions() -> None:
         assert found(mapper, a=text, notes="why") == []
 
 
+def test_notes_without_an_exception_are_not_looked_at() -> None:
+    entries = [
+        entry("t", "", xml_attribute="notes", mapping_type="policy_exceptions()"),
+        entry("t", "", xml_attribute="a", mapping_type="policy_exceptions(1)"),
+    ]
+    mapper = mapper_of(*entries, columns=(Column("notes", "varchar", length=4),))
+    assert found(mapper, notes="too long") == []
+    assert [r["notes"] for r in found(mapper, notes="why?", a="x")] == ["why?"]
+    with refused("value_too_long: t.notes"):
+        found(mapper, notes="too long", a="x")
+
+
 def test_rows_come_in_the_order_of_the_contract_and_may_repeat() -> None:
     mapper = mapper_of(
         entry("t", "", xml_attribute="b", mapping_type="add_history"),
@@ -330,6 +371,15 @@ def test_what_makes_a_collateral(attributes: dict[str, str], counts: bool) -> No
         assert row["new"] == 0
         assert row["kind"] == 423
         assert row["year"] == (0 if "year" in attributes else 1900)
+
+
+def test_any_number_found_in_a_wholesale_value_makes_a_collateral() -> None:
+    """With `numbers_only` the exception for worthless ones does not hold."""
+    types = "add_collateral(1),numbers_only"
+    mapper = mapper_of(entry("t", "wholesale_value", "decimal", mapping_type=types, xml_attribute="v"))
+    for text in ("0", "worth -2.5"):
+        assert len(found(mapper, v=text)) == 1
+    assert found(mapper, v="nothing") == []
 
 
 def test_values_of_groups_are_checked() -> None:
