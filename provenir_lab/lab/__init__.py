@@ -14,11 +14,13 @@ What the command line and `Lab` call (all imported lazily; none prints; each ret
     01-baseline.ipynb notebooks.run_experiment_notebook(database, experiment, **as run_experiment) -> Result
     campaign.run_campaign(database, campaign: str | Path, *, contract=None, quick=False, results="results",
                           progress=None) -> CampaignResult
+    session.plan_experiment(database, experiment, ...) -> Plan             what is fixed before the first run
+    decisions.revert(accepted_file, phase) -> Accepted                    takes one phase back
     report.render(folder) -> Path                  report.html (or a campaign's index.html) again, from what
     is stored record.load_result(folder) -> Result           a stored result
-    compare.compare(folder_a, folder_b) -> Comparison
-    compare.forecast(folder | None, documents, results="results") -> Forecast   None: the newest stored
-    baseline
+    compare.compare(folder_a, folder_b) -> ComparedResults
+    compare.forecast(folder | None, documents, results="results") -> MigrationForecast   None: the newest
+    stored baseline
 
 `database` is a `settings.Database`, `progress` a `progress.Progress` (one step a run), `contract` a path or
 None for the shipped one; `settings` the `Settings` to start from. `Result` has `.folder`, `.report`,

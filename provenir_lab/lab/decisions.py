@@ -43,6 +43,13 @@ class Decision:
     reason: str
     ratio: Mapping[str, float] | None
     """Centre, low, high and confidence of candidate / baseline throughput."""
+    pairs: str
+    """Valid pairs of those planned, as `10 of 10`; a dash where nothing ran."""
+    spread: float | None
+    """Standard deviation of the pairs' log ratios."""
+    peak_memory_mb: float | None
+    rows_verified: int | None
+    """Rows in the tables, equal by digest."""
     before_rec_per_min: float | None
     """Medians of this phase's own baseline and of the candidate."""
     after_rec_per_min: float | None

@@ -17,13 +17,21 @@ from provenir_lab.lab.record import Folder
 from provenir_lab.lab.report import page, standalone
 from provenir_lab.lab.statistics import Estimate, forecast
 from provenir_lab.lab.summary import MIGRATION_DOCUMENTS
+from provenir_lab.lab.tables import Row
 from provenir_lab.lab.verdict import percent
 
-HEADER = [
-    "phase", "candidate", "confidence", "before", "after", "ratio", "interval", "threshold", "ceiling",
-    "verdict", "decision", "reason",
-]  # fmt: skip
-TEXT_COLUMNS = [0, 1, 9, 10, 11]
+VERDICT_HEADER = ["phase", "candidate", "ratio", "interval", "verdict", "decision", "reason"]
+MEASURED_HEADER = [
+    "phase",
+    "pairs (valid of planned)",
+    "before, rec/min",
+    "after, rec/min",
+    "spread",
+    "threshold",
+    "ceiling",
+    "peak memory, MB",
+    "rows verified",
+]
 
 
 def render_index(folder: str | Path) -> Path:
@@ -96,9 +104,10 @@ def _values(result: CampaignResult, pictures: list[Picture]) -> dict[str, Any]:
         "purpose": campaign["plan"]["purpose"],
         "cards": _cards(result),
         "pictures": pictures,
-        "rows": [_row(d) for d in result.decisions],
-        "header": HEADER,
-        "text_columns": TEXT_COLUMNS,
+        "verdicts": [_verdict_row(d) for d in result.decisions],
+        "verdict_header": VERDICT_HEADER,
+        "measured": [_measured_row(d) for d in result.decisions],
+        "measured_header": MEASURED_HEADER,
         "accepted": [
             (str(d.setting), str(d.value), _label(d), str(d.evidence)) for d in result.decisions if d.kept
         ],
@@ -120,36 +129,48 @@ def _cards(result: CampaignResult) -> list[tuple[str, str]]:
         saved = forecasts[0][1]["hours"] - forecasts[-1][1]["hours"]
         millions = forecasts[0][1]["documents"] / 1e6
         cards.append((f"{result.after['median']:,.0f}", "records a minute after"))
-        cards.append((f"{saved / 24:,.2f} days", f"saved for {millions:g} million documents"))
+        cards.append((data.duration(saved), f"saved for {millions:g} million documents"))
     kept = sum(d.kept for d in result.decisions)
     cards.append((f"{kept} of {len(result.decisions)}", "phases kept"))
     return cards
 
 
-def _row(decision: Decision) -> dict[str, Any]:
+def _verdict_row(decision: Decision) -> dict[str, Any]:
     d, ratio = decision, decision.ratio
-
-    def rate(value: float | None) -> str:
-        return "–" if value is None else f"{value:,.0f}"
-
     return {
         "href": f"{d.evidence}/report.html" if d.evidence else None,
         "verdict": d.verdict,
         "cells": [
             _label(d),
             d.candidate,
-            "–" if ratio is None else f"{ratio['confidence']:.1%}",
-            rate(d.before_rec_per_min),
-            rate(d.after_rec_per_min),
             "–" if ratio is None else f"{ratio['centre']:.3f}",
-            "–" if ratio is None else f"{ratio['low']:.3f} to {ratio['high']:.3f}",
-            "–" if d.threshold_percent is None else f"{d.threshold_percent:g} %",
-            "–" if d.ceiling is None else f"× {d.ceiling:.2f}",
+            "–"
+            if ratio is None
+            else f"{ratio['low']:.3f} to {ratio['high']:.3f} ({ratio['confidence']:.1%})",
             d.verdict + (" (indicative)" if d.indicative and d.ratio else ""),
             d.decision,
             d.reason,
         ],
     }
+
+
+def _measured_row(decision: Decision) -> Row:
+    def shown(value: float | None, form: str) -> str:
+        return "–" if value is None else form.format(value)
+
+    d = decision
+    cells = [
+        _label(d),
+        d.pairs,
+        shown(d.before_rec_per_min, "{:,.0f}"),
+        shown(d.after_rec_per_min, "{:,.0f}"),
+        shown(d.spread, "{:.1%}"),
+        shown(d.threshold_percent, "{:g} %"),
+        shown(d.ceiling, "× {:.2f}"),
+        shown(d.peak_memory_mb, "{:,.0f}"),
+        shown(d.rows_verified, "{:,}"),
+    ]
+    return Row(cells, aside=d.evidence is None)
 
 
 def _label(decision: Decision) -> str:

@@ -33,7 +33,7 @@ def render_notebook(path: Path) -> str:
                 {
                     "kind": "code",
                     "label": "Parameters, as given" if "injected-parameters" in tags else "",
-                    "html": highlight(cell.source, lexer, formatter),
+                    "html": highlight(cell.source, lexer, formatter).replace("<pre>", '<pre tabindex="0">'),
                     "outputs": [html for output in cell.outputs if (html := _output(output))],
                 }
             )

@@ -162,7 +162,14 @@ def test_the_index_page(finished: tuple[CampaignResult, Simulation]) -> None:
     text = result.report.read_text(encoding="utf-8")
     page = check_page(text)
     assert len(page.all("svg")) == 4
-    for words in ("records a minute before", "days", "Batch size", "SKIPPED", "End to end", "prefetch"):
+    for words in (
+        "records a minute before",
+        "saved for 11 million documents",
+        "Batch size",
+        "SKIPPED",
+        "End to end",
+        "prefetch",
+    ):
         assert words in text
     for attributes in page.all("a"):
         assert (result.folder / str(attributes["href"])).is_file()

@@ -14,17 +14,21 @@ import pytest
 import yaml
 
 from provenir_lab.lab.campaign import load_campaign
-from provenir_lab.lab.experiment import load_experiment
+from provenir_lab.lab.conduct import conduct
+from provenir_lab.lab.experiment import Documents, Experiment, load_experiment, together
 from provenir_lab.lab.notebooks import run_experiment_notebook
 from provenir_lab.lab.record import load_result
 from provenir_lab.settings import Database, Settings
 
 ROOT = Path(__file__).parents[2]
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-EXPERIMENTS = sorted(
-    p for p in (ROOT / "experiments").glob("*.yaml") if not p.name.startswith(("campaign", "acc"))
-)
 sys.path.insert(0, str(ROOT / "tests" / "lab"))
+
+from lab_simulation import SimulatedWorkshop, noisy  # noqa: E402
+from test_report import check_page  # noqa: E402
+
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+FILES = sorted((ROOT / "experiments").glob("*.yaml"))
+EXPERIMENTS = [p for p in FILES if not p.name.startswith(("campaign", "accepted"))]
 
 
 def cells(path: Path) -> list[dict[str, Any]]:
@@ -70,57 +74,58 @@ def test_the_campaign_names_experiments_that_exist() -> None:
         assert [load_experiment(path.parent / name) for name in plan.experiments]
 
 
-def small(name: str, tmp_path: Path) -> dict[str, Any]:
-    """The parameters of a run that is as short as its notebook allows."""
+def nearly_finished(experiment: Experiment, tmp_path: Path) -> str:
+    """The folder of a session that was interrupted before its last run, so that a notebook has one run
+    to do.
+    """
+    workshop = SimulatedWorkshop(noisy(lambda settings: 1000.0, 0.01), interrupt_at=15)
+    folder = tmp_path / "results" / experiment.name / "interrupted"
+    with pytest.raises(KeyboardInterrupt):
+        conduct(workshop, experiment, Settings(), tmp_path / "results", folder)
+    return str(folder)
+
+
+def parameters_of(name: str, tmp_path: Path) -> dict[str, Any]:
+    """Parameters with which a notebook is done quickly; what it runs, it runs for real."""
     if name == "00-explore":
         return {"count": 3}
-    asked: dict[str, Any] = {"documents": 30, "results": str(tmp_path / "results")}
     if name == "40-forecast":
-        return asked | {"runs": 1, "documents": 4}
+        return {"runs": 1, "documents": 4, "results": str(tmp_path / "results")}
     if name == "90-campaign":
         accepted = {"log_level": {"value": "error", "phase": "I", "experiment": "phase1-logging"}}
         (tmp_path / "accepted.yaml").write_text(yaml.safe_dump(accepted), encoding="utf-8")
-        return asked | {"accepted": str(tmp_path / "accepted.yaml")}
-    experiment = yaml.safe_load(
-        next(p for p in EXPERIMENTS if name in p.read_text(encoding="utf-8")).read_text()
-    )
-    change = experiment["change"]
-    batch = {} if change == "batch_size" else {"batch_size": 5}
-    experiment |= {
-        "settings": batch,
-        "quick": {"candidates": [10 if batch == {} else experiment["candidates"][-1]]},
-    }
-    if change == "batch_size":
-        experiment["candidates"] = [10]
-        asked["documents"] = 1000
-    (tmp_path / "experiment.yaml").write_text(yaml.safe_dump(experiment), encoding="utf-8")
-    return asked | {"experiment": str(tmp_path / "experiment.yaml")}
+        experiment = together({"log_level": "error"}, Documents(count=20)).as_quick()
+        return {"accepted": "accepted.yaml", "folder": nearly_finished(experiment, tmp_path)}
+    file = next(p for p in EXPERIMENTS if f"notebooks/{name}.ipynb" in p.read_text(encoding="utf-8"))
+    experiment = load_experiment(file).as_quick()
+    experiment = experiment.model_copy(update={"candidates": experiment.candidates[:1]})
+    count = experiment.minimum_documents(Settings()) if experiment.change in ("batch_size", "workers") else 20
+    documents = experiment.documents.model_copy(update={"count": count})
+    return {"folder": nearly_finished(experiment.model_copy(update={"documents": documents}), tmp_path)}
 
 
-@pytest.mark.parametrize(
-    "path", [p for p in NOTEBOOKS if p.stem != "01-baseline"], ids=lambda path: path.stem
-)
+@pytest.mark.parametrize("path", [p for p in NOTEBOOKS if p.stem != "01-baseline"], ids=lambda p: p.stem)
 def test_it_runs_under_plain_papermill(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("PROVENIR_LAB_DATABASE", raising=False)
-    papermill.execute_notebook(
-        str(path), str(tmp_path / "out.ipynb"), parameters=small(path.stem, tmp_path), progress_bar=False
-    )
-    for cell in cells(tmp_path / "out.ipynb"):
-        assert not [o for o in cell.get("outputs", []) if o["output_type"] in ("error", "stream")], source(
-            cell
-        )
+    output, asked = tmp_path / "out.ipynb", parameters_of(path.stem, tmp_path)
+    papermill.execute_notebook(str(path), str(output), parameters=asked, progress_bar=False)
+    for cell in cells(output):
+        kinds = [shown["output_type"] for shown in cell.get("outputs", [])]
+        assert not {"error", "stream"} & set(kinds), source(cell)
     for report in (tmp_path / "results").glob("*/*/report.html"):
-        assert load_result(report.parent).headline
+        last = load_result(report.parent).runs[-1]
+        assert last.valid, last.void
+        assert last.peak_memory_mb != 80.0  # the last run was not simulated
 
 
 def test_an_experiment_runs_through_its_notebook(tmp_path: Path) -> None:
-    from test_report import check_page
-
     database = Database("sqlite", f"sqlite:///{tmp_path / 'lab.db'}")
-    asked = small("02-phase1-ablation", tmp_path)
+    plan = yaml.safe_load((ROOT / "experiments" / "phase1-ablation.yaml").read_text(encoding="utf-8"))
+    plan["quick"] = {"candidates": ["enum_cache"]}
+    (tmp_path / "ablation.yaml").write_text(yaml.safe_dump(plan), encoding="utf-8")
     result = run_experiment_notebook(
-        database, asked["experiment"], quick=True, documents=30, results=tmp_path / "results"
+        database, tmp_path / "ablation.yaml", quick=True, documents=20, results=tmp_path / "results"
     )
     assert result.summary["indicative"]
     assert result.summary["comparisons"][-1]["gates"]["passed"]
