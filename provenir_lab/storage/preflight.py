@@ -39,7 +39,7 @@ _INTEGERS = {"TINYINT": "tinyint", "SMALLINT": "smallint", "INTEGER": "int", "BI
 
 @dataclass(frozen=True)
 class _Found:
-    """A table of the database: column name -> what the catalog says of it."""
+    """A table of the database: column name in lower case -> what the catalog says of it."""
 
     name: str
     columns: Mapping[str, Any]
@@ -86,7 +86,7 @@ def _reflect(connection: sa.Connection, schema: str | None, name: str) -> _Found
     inspector = sa.inspect(connection)
     place = None if connection.dialect.name == "sqlite" else schema
     try:
-        columns = {column["name"]: column for column in inspector.get_columns(name, schema=place)}
+        columns = {column["name"].lower(): column for column in inspector.get_columns(name, schema=place)}
     except sa.exc.NoSuchTableError:
         return None
     return _Found(name, columns)
@@ -97,13 +97,13 @@ def _missing(connection: sa.Connection, schema: str | None, name: str, named: Se
     if found is None:
         yield f"table {name} is missing"
         return
-    known = {column.lower() for column in found.columns}
-    yield from (f"{name}.{column} is missing" for column in named if column.lower() not in known)
+    yield from (f"{name}.{column} is missing" for column in named if column.lower() not in found.columns)
 
 
 def _differences(table: Table, named: Sequence[str], found: _Found, dialect: str) -> Iterator[str]:
+    mapped = {name.lower() for name in named}
     for name in named:
-        wanted, real = table.column(name), found.columns.get(name)
+        wanted, real = table.column(name), found.columns.get(name.lower())
         if real is None:
             yield f"{table.name}.{name} is missing"
         elif wanted is not None and dialect != "sqlite":  # there any column holds any length and precision
@@ -120,7 +120,7 @@ def _differences(table: Table, named: Sequence[str], found: _Found, dialect: str
             or real.get("identity")
             or real.get("autoincrement") is True
         )
-        if name not in named and not filled:
+        if name not in mapped and not filled:
             yield f"{table.name}.{name} needs a value, the contract maps none"
 
 
@@ -170,7 +170,7 @@ def _shown(column: Column) -> str:
 def _refined(table: Table, found: _Found, pages: Mapping[str, str | None]) -> Table:
     columns = []
     for column in table.columns:
-        real = found.columns.get(column.name)
+        real = found.columns.get(column.name.lower())
         if real is not None:
             kind = real["type"]
             text = column.type in ("varchar", "char")
