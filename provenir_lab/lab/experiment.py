@@ -19,7 +19,7 @@ from provenir_lab.settings import Settings, build_settings, suggestion
 
 TOGETHER = "everything accepted"
 """Name of the candidate that holds all accepted settings."""
-DUPLICATE_SETTINGS = ("duplicate_check", "duplicate_cache")
+DUPLICATE_SETTINGS = ("duplicate_check",)
 """Settings whose effect only shows on documents that share contacts."""
 
 
