@@ -20,6 +20,7 @@ from provenir_lab.storage.sqlserver import (
     has_identity,
     input_sizes,
     moment_texts,
+    reads_json,
     takes_arrays,
     with_identity,
 )
@@ -29,13 +30,6 @@ from provenir_lab.tables import Column, Table
 Rows = Sequence[tuple[Any, ...]]
 Insert = Callable[[sa.Connection, Rows], None]
 """Inserts row tuples; they name the columns that the method was made for, in that order."""
-
-_POSSIBLE = {
-    "sqlite": ("executemany", "json"),
-    "postgresql": ("copy", "executemany", "json"),
-    "mssql": ("fast_executemany", "executemany", "json"),
-}
-"""The methods of each database, the one that `auto` means first."""
 
 
 @dataclass(frozen=True)
@@ -65,10 +59,14 @@ class Destination:
 
 def possible_methods(engine: sa.Engine) -> tuple[str, ...]:
     """The methods that this database and its driver know, the one that `auto` means first."""
-    named = _POSSIBLE[engine.dialect.name]
-    if engine.dialect.name == "mssql" and not takes_arrays(engine):
-        return tuple(method for method in named if method != "fast_executemany")
-    return named
+    match engine.dialect.name:
+        case "sqlite":
+            return "executemany", "json"
+        case "postgresql":
+            return "copy", "executemany", "json"
+        case _:
+            arrays = ("fast_executemany",) if takes_arrays(engine) else ()
+            return *arrays, "executemany", *(("json",) if reads_json(engine) else ())
 
 
 def choose_method(engine: sa.Engine, wanted: str) -> str:
@@ -87,39 +85,50 @@ def make_insert(
     method: str, engine: sa.Engine, sa_table: sa.Table, table: Table, columns: Sequence[str]
 ) -> Insert:
     """The insert of `columns` into `table` by `method` (one of `choose_method`)."""
-    found = tuple(column for name in columns if (column := table.column(name)))
-    to = Destination(engine, sa_table, found)
-    insert = _METHODS[method](to)
-    if engine.dialect.name == "mssql" and has_identity(engine, to.name, found):
-        return with_identity(insert, to.name)
-    return insert
+    to = _destination(engine, sa_table, table, columns)
+    return _with_ids(to, _METHODS[method](to))
 
 
 def make_new_only_insert(
     engine: sa.Engine, sa_table: sa.Table, table: Table, columns: Sequence[str]
 ) -> Insert:
-    """An insert that lets rows pass whose key is in `table` already."""
-    found = tuple(column for name in columns if (column := table.column(name)))
-    to = Destination(engine, sa_table, found)
-    insert = _json(to, _new_only(to, table.primary_key))
-    if engine.dialect.name == "mssql" and has_identity(engine, to.name, found):
+    """An insert that passes over rows whose key is in `table` already."""
+    to = _destination(engine, sa_table, table, columns)
+    if engine.dialect.name != "mssql":
+        return _json(to, " WHERE true ON CONFLICT DO NOTHING")
+    places = ", ".join(f"CAST({to.mark} AS {_loose(to, c)}) AS c{i}" for i, c in enumerate(to.columns))
+    quote = engine.dialect.identifier_preparer.quote
+    same = " AND ".join(f"{quote(c.name)} = c{i}" for i, c in enumerate(to.columns) if c.primary_key)
+    # the range stays locked, so nobody adds the key between this look and the insert
+    there = f"SELECT 1 FROM {to.name} WITH (UPDLOCK, HOLDLOCK) WHERE {same}"
+    rows = f"SELECT * FROM (SELECT {places}) r WHERE NOT EXISTS ({there})"
+    statement = f"INSERT INTO {to.name} ({to.column_list}) {rows}"
+    return _with_ids(to, _row_by_row(to, statement))
+
+
+def _destination(engine: sa.Engine, sa_table: sa.Table, table: Table, columns: Sequence[str]) -> Destination:
+    return Destination(engine, sa_table, tuple(c for name in columns if (c := table.column(name))))
+
+
+def _with_ids(to: Destination, insert: Insert) -> Insert:
+    if to.engine.dialect.name == "mssql" and has_identity(to.engine, to.name, to.columns):
         return with_identity(insert, to.name)
     return insert
 
 
-def _new_only(to: Destination, key: Sequence[str]) -> str:
-    if to.engine.dialect.name != "mssql":
-        return " WHERE true ON CONFLICT DO NOTHING"
-    quote = to.engine.dialect.identifier_preparer.quote
-    same = " AND ".join(f"{quote(c.name)} = c{i}" for i, c in enumerate(to.columns) if c.name in key)
-    # the range stays locked, so nobody can add the key between this look and the insert
-    return f" WHERE NOT EXISTS (SELECT 1 FROM {to.name} WITH (UPDLOCK, HOLDLOCK) WHERE {same})"
+def _loose(to: Destination, column: Column) -> str:
+    """A SQL Server type that holds any value of the column: the insert itself reports what does not fit."""
+    loose = {"varchar": "nvarchar(max)", "char": "nvarchar(max)", "datetime": "datetime2"}
+    return loose.get(column.type) or to.sql_type(column)
 
 
 def _executemany(to: Destination) -> Insert:
+    return _row_by_row(to, _values_statement(to))
+
+
+def _row_by_row(to: Destination, statement: str) -> Insert:
     if to.engine.dialect.driver == "pyodbc":
-        return _pyodbc(to, arrays=False)
-    statement = _values_statement(to)
+        return _pyodbc(to, statement, arrays=False)
     adapt = adapters(to.columns, to.engine.dialect.name)
 
     def insert(connection: sa.Connection, rows: Rows) -> None:
@@ -145,13 +154,12 @@ def _copy(to: Destination) -> Insert:
 
 
 def _fast_executemany(to: Destination) -> Insert:
-    if any(c.length is None and c.type in ("varchar", "char") for c in to.columns):
-        return _json(to)  # an array has the declared width of every row: not for texts without a limit
-    return _pyodbc(to, arrays=True)
+    # an array has the declared width of every row: not for texts without a limit
+    unlimited = any(c.length is None and c.type in ("varchar", "char") for c in to.columns)
+    return _pyodbc(to, _values_statement(to), arrays=not unlimited)
 
 
-def _pyodbc(to: Destination, *, arrays: bool) -> Insert:
-    statement = _values_statement(to)
+def _pyodbc(to: Destination, statement: str, *, arrays: bool) -> Insert:
     adapt, sizes = adapters(to.columns, to.engine.dialect.name), input_sizes(to.columns, arrays=arrays)
     if not arrays:
         adapt = [*adapt, *moment_texts(to.columns)]
@@ -193,10 +201,7 @@ def _postgresql_shredder(to: Destination) -> str:
 
 
 def _sqlserver_shredder(to: Destination) -> str:
-    # lengths and the rounding of moments are left to the insert, which reports what does not fit
-    loose = {"varchar": "nvarchar(max)", "char": "nvarchar(max)", "datetime": "datetime2"}
-    types = [loose.get(c.type) or to.sql_type(c) for c in to.columns]
-    fields = ", ".join(f"c{i} {sql_type} '$[{i}]'" for i, sql_type in enumerate(types))
+    fields = ", ".join(f"c{i} {_loose(to, c)} '$[{i}]'" for i, c in enumerate(to.columns))
     places = ", ".join(f"c{i}" for i in range(len(to.columns)))
     return f"SELECT {places} FROM OPENJSON(?) WITH ({fields})"
 

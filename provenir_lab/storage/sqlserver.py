@@ -65,6 +65,13 @@ def takes_arrays(engine: sa.Engine) -> bool:
         return "msodbcsql" in str(driver.getinfo(sql_driver_name)).lower()
 
 
+def reads_json(engine: sa.Engine) -> bool:
+    """Whether OPENJSON gives texts back as they were: Babelfish leaves the escapes in."""
+    with reading(engine) as connection:
+        found = connection.exec_driver_sql("SELECT value FROM OPENJSON(?)", ('["a\\\\b"]',)).scalar()
+    return found == "a\\b"
+
+
 def moment_texts(columns: Sequence[Column]) -> list[tuple[int, Callable[[dt.datetime], str]]]:
     """Moments as ISO text with a T, which the server reads the same in every language.
 
