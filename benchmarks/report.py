@@ -62,7 +62,7 @@ class Report:
         """Prints a table; the first column is text, the others numbers."""
         print(f"\n{title}")
         for row in (heads, *rows):
-            print(f"  {row[0]:34}" + "".join(f"{cell:>16}" for cell in row[1:]), flush=True)
+            print(f"  {row[0]:34}" + "".join(f"{cell:>18}" for cell in row[1:]), flush=True)
 
     def write(self, file: Path, arguments: dict[str, Any]) -> None:
         """Writes everything as JSON; the folder is made if it is missing."""

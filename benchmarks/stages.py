@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 
 from lxml import etree
 
@@ -91,18 +92,17 @@ def measure_stages(profile: str, count: int, rounds: int) -> Seconds:
         return count
 
     arms: dict[str, Arm] = {
-        PARSE_FULL: lambda: parse(full),
-        PARSE_SELECTIVE: lambda: parse(selective),
+        PARSE_FULL: partial(parse, full),
+        PARSE_SELECTIVE: partial(parse, selective),
         BARE_WHOLE: lambda: parse_whole(current.texts),
         BARE_SLICE: parse_slices,
-        MAP: lambda: rows(selective),
-        ROWS: lambda: whole_way(selective),
-        ROWS_FULL: lambda: whole_way(full),
-        REFERENCE: lambda: whole_way(reference),
+        MAP: partial(rows, selective),
+        ROWS: partial(whole_way, selective),
+        ROWS_FULL: partial(whole_way, full),
+        REFERENCE: partial(whole_way, reference),
     }
     for name in ABLATIONS:
-        ablated = ablated_mapper(contract, tables, name)
-        arms[without(name)] = lambda mapper=ablated: rows(mapper)  # type: ignore[misc]
+        arms[without(name)] = partial(rows, ablated_mapper(contract, tables, name))
     return race(arms, rounds, current.prepare, current.warm_up)
 
 
