@@ -18,6 +18,8 @@ from provenir_lab.settings import Settings
 from provenir_lab.storage.prefix import Prefix, PrefixLength
 from provenir_lab.storage.source import Pending
 
+PARSED_AT_ONCE = 10
+"""Documents whose elements are in memory together."""
 REREAD_AT_ONCE = 20
 REREAD_MB = 64
 """At most so many documents, and million bytes of them, per query when prefixes were too short."""
@@ -97,28 +99,52 @@ class Preparation:
         """The page's documents as rows, or as failures; both in app_id order."""
         clock = time.perf_counter
         batch = Batch()
-        begun = clock()
-        parsed = self._parse(page.documents)
-        parsing, reading, waiting = clock() - begun, page.seconds["fetch"], page.seconds["wait"]
-        short = [d for d, found in zip(page.documents, parsed, strict=True) if found is None]
+        seconds = {**page.seconds, "parse": 0.0, "map": 0.0}
+        short: list[Prefix] = []
+        for documents in self._parts(page.documents):
+            begun = clock()
+            parsed = self._parse(documents)
+            seconds["parse"] += clock() - begun
+            begun = clock()
+            for document, found in zip(documents, parsed, strict=True):
+                if found is None:
+                    short.append(document)
+                else:
+                    self._map(document.app_id, found, batch)
+            seconds["map"] += clock() - begun
         if self._length is not None:
             self._length.learn(len(page.documents), len(short))
-        again: dict[int, Document | Rejected] = {}
-        for portion in _portions(short):
-            begun = clock()
-            whole, waited = self._whole(portion)
-            reread = clock()
-            waiting += waited
-            again |= {app_id: self._parse_text(text) for app_id, text in whole.items()}
-            reading += reread - begun - waited
-            parsing += clock() - reread
-        begun = clock()
-        for document, found in zip(page.documents, parsed, strict=True):
-            self._map(document.app_id, found or again.get(document.app_id), batch)
-        batch.seconds = {"fetch": reading, "parse": parsing, "map": clock() - begun, "wait": waiting}
+        if short:
+            self._map_whole(short, batch, seconds)
+        batch.seconds = seconds
         batch.unknown_codes.update(self._mapper.unknown_codes)
         self._mapper.unknown_codes.clear()
         return batch
+
+    def _parts(self, documents: Sequence[Prefix]) -> Iterator[Sequence[Prefix]]:
+        """A few documents at a time, so that what was parsed is mapped while it is warm in the processor's
+        cache; threads get the whole page to share."""
+        size = PARSED_AT_ONCE if self._threads is None else max(1, len(documents))
+        for start in range(0, len(documents), size):
+            yield documents[start : start + size]
+
+    def _map_whole(self, short: list[Prefix], batch: Batch, seconds: dict[str, float]) -> None:
+        """Reads, parses and maps the documents whose beginning was not enough."""
+        clock = time.perf_counter
+        for portion in _portions(short):
+            begun = clock()
+            whole, waited = self._whole(portion)
+            read = clock()
+            parsed = {app_id: self._parse_text(text) for app_id, text in whole.items()}
+            seconds["fetch"] += read - begun - waited
+            seconds["wait"] += waited
+            seconds["parse"] += clock() - read
+            begun = clock()
+            for app_id, found in parsed.items():  # one that is gone from the source by now is not among them
+                self._map(app_id, found, batch)
+            seconds["map"] += clock() - begun
+        batch.documents.sort(key=lambda document: document[0])
+        batch.failures.sort(key=lambda failure: failure[0])
 
     def _read(self, first: int | None, limit: int | None) -> Iterator[Sequence[Prefix]]:
         pending = self._pending(first)
@@ -165,9 +191,7 @@ class Preparation:
         except MemoryError:
             return _OUT_OF_MEMORY
 
-    def _map(self, app_id: int, found: Document | Rejected | None, batch: Batch) -> None:
-        if found is None:
-            return  # taken out of the source since its beginning was read
+    def _map(self, app_id: int, found: Document | Rejected, batch: Batch) -> None:
         if isinstance(found, Rejected):
             batch.failures.append((app_id, found.category, found.reason))
             return
