@@ -204,13 +204,14 @@ class Command(NamedTuple):
 PARALLEL = ("--numprocesses", "logical", "--maxprocesses", "4", "--dist", "loadfile")
 WINDOWS = ("--platform", "win32", "--cache-dir", ".mypy_cache/windows")
 LAB = (f"--ServerApp.root_dir={ROOT}", "--LabApp.default_url=/lab/tree/notebooks")
+FAULTS = tuple(f"tests/processing/test_{name}.py" for name in ("faults", "kills", "server_faults"))
 TEST_EXTRAS = {"test", "docs", "postgresql"}
 COMMANDS = {
     "demo": Command(set(), module("provenir_lab", "demo")),
     "test": Command(TEST_EXTRAS, test),
     "lab": Command({"postgresql"}, module("jupyterlab", *LAB)),
     "bench": Command({"postgresql"}, module("benchmarks")),
-    "faults": Command(TEST_EXTRAS, module("pytest", "tests/faults")),
+    "faults": Command(TEST_EXTRAS, module("pytest", *FAULTS)),
     "docs": Command({"docs"}, module("mkdocs", "build", "--strict")),
 }
 
