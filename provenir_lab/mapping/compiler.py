@@ -8,26 +8,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from typing import Any
 
-from provenir_lab.errors import Rejected
 from provenir_lab.mapping.attributes import Match, node_finder
-from provenir_lab.mapping.chains import ColumnPlan, calculated_result
 from provenir_lab.mapping.contacts import ContactPlan, child_filter
 from provenir_lab.mapping.context import ContextNames, bare_name_check, has_other
 from provenir_lab.mapping.contract import Contract, Field, FilterRule
-from provenir_lab.mapping.expressions import compile_expression
 from provenir_lab.mapping.roles import RoleSources
+from provenir_lab.mapping.row_lines import MakeColumn, RowWriter, Scope, expression_names
 from provenir_lab.mapping.row_types import RowTypes
 from provenir_lab.mapping.source import Bundle, MakeReader, Source
-from provenir_lab.mapping.steps import generic_conversion, is_text
-from provenir_lab.tables import Column, Tables
+from provenir_lab.mapping.steps import is_text
+from provenir_lab.tables import Tables
 
 Rows = dict[str, list[tuple[Any, ...]]]
 """Table -> row tuples in column order; tables without rows are absent."""
-
-MakeColumn = Callable[[Field, Contract, Column | None, Counter[tuple[str, str]]], ColumnPlan]
 
 _MEANINGFUL = {
     "address": ("zip", "city", "street_name", "street_number", "state"),
@@ -39,18 +34,6 @@ _MEANINGFUL_SOURCE = {
     "employment": ("business_name", "zip_code", "city"),
 }
 """... or one of these attributes."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Scope:
-    """How the fields of one kind of row find their values: expressions of the source text."""
-
-    value: Callable[[Field], str]
-    """Field -> its source value."""
-    get: str
-    """What an expression's names are looked up with."""
-    original: Callable[[Field], str]
-    """Calculated field -> the attribute that it is named for."""
 
 
 class RowsCompiler:
@@ -71,10 +54,9 @@ class RowsCompiler:
         self.names: set[str] = set()
         """Names that app-level expressions read."""
         self._contacts = contacts
-        self._unknown = unknown
         self._make_reader = make_reader
-        self._make_column = make_column
         self._flat: dict[tuple[str, ...], tuple[str, Bundle]] = {}
+        self._writer = RowWriter(self.source, contract, tables, unknown, make_column)
         self.roles = RoleSources(contract, contacts, self.source, make_reader)
 
     def function(self) -> Callable[..., Rows]:
@@ -169,116 +151,17 @@ class RowsCompiler:
             return self.name(field.attribute) if segment == "own" else "None"
         return self.flat(field.path, field.attribute)
 
-    # ---- columns
-
-    def column_plan(self, field: Field) -> ColumnPlan:
-        return self._make_column(field, self.contract, self._column(field), self._unknown)
-
-    def _column(self, field: Field) -> Column | None:
-        table = self.tables.get(field.table)
-        return table.column(field.column) if table else None
-
-    def _assign(self, target: str, field: Field, scope: _Scope) -> tuple[list[str], str]:
-        """Lines that compute a column, and the expression that tells whether its row is worth writing."""
-        if field.has("calculated_field"):
-            return self._assign_calculated(target, field, scope)
-        plan = self.column_plan(field)
-        convert = self.source.bind("k", plan.convert)
-        value, lines = scope.value(field), []
-        if not value.isidentifier():
-            variable = self.source.name("v")
-            lines.append(f"{variable} = {value}")
-            value = variable
-        null, blank = self.source.bind("d", plan.on_null), self.source.bind("d", plan.on_blank)
-        if not plan.fixed:
-            lines.append(f"{target} = {convert}({value})")
-        elif plan.on_null == plan.on_blank:
-            lines.append(f"{target} = {convert}({value}) if {value} else {blank}")
-        else:
-            otherwise = f"{null} if {value} is None else {blank}"
-            lines.append(f"{target} = {convert}({value}) if {value} else ({otherwise})")
-        if plan.counts is None:
-            return lines, f"{target} is not None"
-        return lines, f"{self.source.bind('counts', plan.counts)}({value})"
-
-    def _assign_calculated(self, target: str, field: Field, scope: _Scope) -> tuple[list[str], str]:
-        result = self.source.name("x")
-        evaluate = self.source.bind("calculate", compile_expression(field.expression or "").evaluate)
-        lines = [f"{result} = {evaluate}({scope.get})"]
-        position = [step.name for step in field.types].index("calculated_field")
-        if [step.name for step in field.types[position + 1 : position + 2]] == ["enum"]:
-            # no result: the enum sees the attribute itself; a real result passes the enum by
-            passing = replace(field, types=(*field.types[: position + 1], *field.types[position + 2 :]))
-            plan = self.column_plan(replace(field, types=field.types[position + 1 :]))
-            passed_by = self.source.bind("k", self.column_plan(passing).bare)
-            convert = self.source.bind("k", plan.bare)
-            generic = generic_conversion(field, self.contract, self._column(field), limited=False)
-            typed = self.source.bind("typed", calculated_result(field, generic))
-            counts = self.source.name("counts")
-            lines += [
-                f"{result} = {typed}({result})",
-                f"if {result} is None: {target} = {convert}({scope.original(field)})",
-                f"elif {result} == '': {target} = {convert}('')",
-                f"else: {target} = {passed_by}({result})",
-                f"{counts} = {target} is not None" + ("" if is_text(field) else f" and {target} != ''"),
-                f"if {target} is None or {target} == '': {target} = {self.source.bind('d', plan.fallback)}",
-            ]
-            return lines, counts
-        plan = self.column_plan(field)
-        convert = self.source.bind("k", plan.convert)
-        null = self.source.bind("d", plan.on_null)
-        lines.append(f"{target} = {convert}({result}) if {result} is not None else {null}")
-        if plan.counts is None:
-            return lines, f"{target} is not None"
-        counts = f"{self.source.bind('counts', plan.counts)}({result})"
-        if not is_text(field):
-            counts += f" and {target} is not None"  # only a text keeps a calculated ""
-        return lines, counts
-
-    def _row(self, table: str, fields: tuple[Field, ...], scope: _Scope, keys: dict[str, str]) -> _RowSource:
-        """The lines for one row; `keys` gives the expressions of the columns that are set last."""
-        lines: list[str] = []
-        counts: list[str] = []
-        targets: dict[str, str] = dict(keys)
-        required: dict[str, str] = {}
-        marks: list[int] = []
-        for field in fields:
-            marks.append(len(lines))
-            if field.column in keys or not field.column:
-                continue
-            target = self.source.name("c")
-            found, count = self._assign(target, field, scope)
-            lines += found
-            earlier = targets.get(field.column)
-            if earlier is not None:  # the same column again: a default never replaces a value
-                lines.append(f"if {earlier} is not None and not ({count}): {target} = {earlier}")
-            targets[field.column] = target
-            if self.column_plan(field).required:
-                required[field.column] = target
-            counts.append(count if not self._always_counts(field) else "True")
-        columns = self.contract.columns_of(table)
-        values = ", ".join(targets[name] for name in columns)
-        checks = [
-            f"if {targets[name]} is None: {self.source.bind('missing', _missing(f'{table}.{name}'))}()"
-            for name in required
-        ]
-        return _RowSource(lines, counts, checks, f"({values},)", targets, [*marks, len(lines)])
-
-    def _always_counts(self, field: Field) -> bool:
-        """A flag is data even where it is 0 for want of a value."""
-        return [step.name for step in field.types] in (["char_to_bit"], ["boolean_to_bit"])
-
     # ---- tables
 
     def _application_table(self, table: str) -> None:
         fields = self.contract.fields_of(table)
         has_context = any(f.has("calculated_field") for f in fields)
-        scope = _Scope(
+        scope = Scope(
             value=lambda field: self._application_value(field, has_context),
-            get=self._get(name for f in fields for name in _names(f)),
+            get=self._get(name for f in fields for name in expression_names(f)),
             original=lambda field: self.name(field.attribute),
         )
-        row = self._row(table, fields, scope, {self.contract.key_of(table): "app_id"})
+        row = self._writer.row(table, fields, scope, {self.contract.key_of(table): "app_id"})
         self.source.add(*row.lines)
         depth = 1
         if table != self.contract.base_table and "True" not in row.counts:
@@ -312,7 +195,7 @@ class RowsCompiler:
 
         scope = self._element_scope(fields, value, own, {})
         keys = {self.contract.contact_id_column: "contact.id", self.contract.key_of(table): "app_id"}
-        row = self._row(table, fields, scope, keys)
+        row = self._writer.row(table, fields, scope, keys)
         find = current.lines()
         if find:
             address_of = self.source.bind("own_address", self._contacts.own_address)
@@ -339,7 +222,7 @@ class RowsCompiler:
         tells = _MEANINGFUL[kind]
         first = tuple(f for f in fields if f.column in tells)
         fields = (*first, *(f for f in fields if f.column not in tells))
-        row = self._row(table, fields, scope, {self.contract.key_of(table): "contact.id"})
+        row = self._writer.row(table, fields, scope, {self.contract.key_of(table): "contact.id"})
         said = [self._says(f, row.targets[f.column]) for f in first]
         for attribute in _MEANINGFUL_SOURCE[kind]:
             text = own.variable(attribute)
@@ -370,39 +253,10 @@ class RowsCompiler:
 
     def _element_scope(
         self, fields: tuple[Field, ...], value: Callable[[Field], str], own: Bundle, extra: dict[str, str]
-    ) -> _Scope:
+    ) -> Scope:
         """Names are the attributes of the row's own element, and `extra` ones."""
         given = {key.lower(): expression for key, expression in extra.items()}
-        used = sorted({name for f in fields for name in _names(f)})
+        used = sorted({name for f in fields for name in expression_names(f)})
         entries = {n: given.get(n.lower()) or own.variable(n, "any_case") for n in used}
         get = "{" + ", ".join(f"{n!r}: {v}" for n, v in entries.items()) + "}.get"
-        return _Scope(value, get, lambda field: own.variable(field.attribute, "any_case"))
-
-
-@dataclass(frozen=True, slots=True)
-class _RowSource:
-    lines: list[str]
-    """Compute the columns."""
-    counts: list[str]
-    """Expressions of which one must hold for the row to be worth writing."""
-    checks: list[str]
-    """Reject the document where a value must be there and is not."""
-    values: str
-    """The tuple."""
-    targets: dict[str, str]
-    """Column -> expression of its value."""
-    marks: list[int]
-    """Number of lines before each field's, and before the end."""
-
-
-def _names(field: Field) -> frozenset[str]:
-    if not field.has("calculated_field"):
-        return frozenset()
-    return compile_expression(field.expression or "").names
-
-
-def _missing(place: str) -> Callable[[], None]:
-    def missing() -> None:
-        raise Rejected("missing_required", place)
-
-    return missing
+        return Scope(value, get, lambda field: own.variable(field.attribute, "any_case"))

@@ -17,14 +17,24 @@ from provenir_lab.mapping.contract import (
     Field,
 )
 from provenir_lab.mapping.expressions import Get, compile_expression
-from provenir_lab.mapping.steps import Value, default_of, default_text, generic_conversion, literal_default
+from provenir_lab.mapping.steps import (
+    Value,
+    default_of,
+    generic_conversion,
+    literal_default,
+    null_default,
+    postponed,
+    raise_postponed,
+    typed_default,
+)
 from provenir_lab.tables import Column, Tables
 
 Texts = tuple[str | None, ...]
 """Source values of a table's fields, in the order of the contract."""
 Rows = list[tuple[Value, ...]]
 Cell = Callable[[str | None, Get], tuple[Value, bool]]
-"""Source text -> value of the column, and whether it makes the row worth writing."""
+"""Source text -> value of the column, which may be a postponed Rejected, and whether it makes the row worth
+writing."""
 
 _NOTHING = ("", "null", "none")
 
@@ -61,8 +71,8 @@ def group_rows(
             continue
         column = real.column(field.column) if real else None
         groups.setdefault(number, []).append((index, field.column, build_cell(field, contract, column)))
-        if kind == "add_collateral" and field.default:
-            default = _default(field, contract, column)
+        default = _default(field, contract, column) if kind == "add_collateral" else None
+        if default is not None:
             defaults.setdefault(number, {}).setdefault(field.column, default)
     flags = {f.column for f in fields if f.has("char_to_bit")} if kind == "warranty_field" else set()
     blank = {name: 0 if name in flags else None for name in columns}
@@ -93,6 +103,8 @@ def group_rows(
             for name in required:
                 if row[name] is None:
                     raise Rejected("missing_required", f"{table}.{name}")
+            for value in row.values():
+                raise_postponed(value)
             found.append(tuple(row.values()))
         return found
 
@@ -123,15 +135,17 @@ def _literals(fields: Iterable[Field], contract: Contract, tables: Tables) -> di
 
 
 def _default(field: Field, contract: Contract, column: Column | None) -> Value:
-    return default_of(field, default_text(field), generic_conversion(field, contract, column))
+    generic = generic_conversion(field, contract, column)
+    default = typed_default(field, generic)
+    return null_default(field, column, generic) if default is None else default
 
 
 def _uncut(field: Field, contract: Contract, column: Column | None) -> Callable[[Value], Value]:
-    """Conversion to the field's type; texts are trimmed, not cut."""
+    """Conversion to the field's type, postponed; texts are trimmed, not cut."""
     if field.data_type in (*NUMBER_TYPES, *DATE_TYPES, *BIT_TYPES):
-        return generic_conversion(field, contract, column)
+        return postponed(generic_conversion(field, contract, column))
     fit = convert.fit_text(f"{field.table}.{field.column}", None, column)
-    return lambda value: None if value is None else fit(str(value))
+    return postponed(lambda value: None if value is None else fit(str(value)))
 
 
 def _flag(contract: Contract) -> Callable[[str | None], Value]:
@@ -160,11 +174,12 @@ def _warranty_cell(field: Field, contract: Contract, column: Column | None) -> C
 def _collateral_cell(field: Field, contract: Contract, column: Column | None) -> Cell:
     if field.has("calculated_field"):
         plain = plan_column(field, contract, column, Counter())
+        typed = postponed(plain.convert)
         evaluate = compile_expression(field.expression or "").evaluate
 
         def calculated(text: str | None, names: Get) -> tuple[Value, bool]:
             value = evaluate(names)
-            return (None if value is None else plain.convert(value), False)
+            return (None if value is None else typed(value), False)
 
         return calculated
     if field.has("char_to_bit"):

@@ -12,10 +12,11 @@ from collections.abc import Callable
 from provenir_lab.errors import Rejected
 from provenir_lab.mapping.attributes import attribute_reader
 from provenir_lab.mapping.chains import plan_column
-from provenir_lab.mapping.compiler import MakeColumn, Rows, RowsCompiler
+from provenir_lab.mapping.compiler import Rows, RowsCompiler
 from provenir_lab.mapping.contacts import ContactPlan
 from provenir_lab.mapping.contract import Contract
 from provenir_lab.mapping.document import Document, DocumentReader, app_id_of
+from provenir_lab.mapping.row_lines import MakeColumn
 from provenir_lab.mapping.source import MakeReader
 from provenir_lab.tables import Tables
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from provenir_lab.mapping import convert
 from provenir_lab.mapping.contract import Field, MappingType
-from provenir_lab.mapping.expressions import compile_expression
 from provenir_lab.mapping.groups import group_number, group_rows, meaningful
+from provenir_lab.mapping.row_lines import expression_names
 from provenir_lab.mapping.steps import Value, generic_conversion
 
 if TYPE_CHECKING:
@@ -117,12 +117,7 @@ class RowTypes:
 
     def _add_groups(self) -> None:
         compiler = self._compiler
-        names = {
-            name
-            for f in self._fields
-            if f.has("calculated_field")
-            for name in compile_expression(f.expression or "").names
-        }
+        names = {name for field in self._fields for name in expression_names(field)}
         compiler.names |= names
         rows_of = self._source.bind(
             "groups", group_rows(self._table, self._kind, compiler.contract, compiler.tables)

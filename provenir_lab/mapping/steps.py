@@ -33,6 +33,24 @@ def is_blank(value: Value) -> bool:
     return value is None or (isinstance(value, str) and not value.strip())
 
 
+def postponed(convert: Step) -> Step:
+    """The same, but what does not fit comes back as the Rejected: another value may yet replace it."""
+
+    def converted(value: Value) -> Value:
+        try:
+            return convert(value)
+        except Rejected as rejected:
+            return rejected
+
+    return converted
+
+
+def raise_postponed(value: Value) -> None:
+    """Raises what `postponed` did not."""
+    if isinstance(value, Rejected):
+        raise value
+
+
 def generic_conversion(
     field: Field, contract: Contract, column: Column | None, *, limited: bool = True
 ) -> Step:

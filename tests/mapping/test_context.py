@@ -218,6 +218,14 @@ def test_tags_at_the_paths_of_ancestors_win_too() -> None:
     assert said("Request.i", text) == "i"
 
 
+@pytest.mark.parametrize("attribute", ["w", "W"])
+def test_a_name_missing_at_its_usual_place(attribute: str) -> None:
+    """Another element supplies it, in any letters."""
+    text = document(element("app_product", x="x"), element("other", **{attribute: "there"}))
+    assert said("w", text) == "there"
+    assert said("app_product.w", text) is None
+
+
 def test_exact_letters_before_others() -> None:
     text = document(element("one", Zed="1"), element("two", zED="2"))
     assert said("zED", text) == "2"

@@ -342,6 +342,13 @@ def test_char_to_bit(text: str | None, expected: int) -> None:
     assert value(text, "bit", mapping_type=["char_to_bit"]) == expected
 
 
+def test_the_exact_key_of_a_bit_comes_first() -> None:
+    bits = {"char_to_bit": {"Y": 1, "y": 0, "": 0}, "boolean_to_bit": {}}
+    contract = small(entry("facts", "v", "bit", mapping_type="char_to_bit"), bit_conversions=bits)
+    mapper = compile_mapper(contract, {})
+    assert [rows(mapper, document(v=text))["facts"][0]["v"] for text in "Yy"] == [1, 0]
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

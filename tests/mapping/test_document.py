@@ -262,6 +262,11 @@ def test_nothing_behind_the_end_is_read(hidden: str) -> None:
     assert b"Bob" in document.data
 
 
+def test_a_later_end_tag_is_not_looked_for() -> None:
+    text = changed("</CustData>", "</CustData><Reports/><CustData></CustData>")
+    assert b"Reports" not in reader()(text).data
+
+
 def test_the_reading_root_comes_from_the_contract() -> None:
     data = contract_data()
     for part in (data["mappings"], data["relationships"], data["element_filtering"]["filter_rules"]):

@@ -153,6 +153,32 @@ def test_a_default_never_replaces_a_value() -> None:
     assert [r["v"] for r in found(mapper)] == ["first default"]
 
 
+def test_a_value_that_a_later_one_replaces_need_not_fit() -> None:
+    columns = (Column("v", "varchar", length=6), Column("n", "int"))
+    choices = [
+        entry(
+            "t",
+            name,
+            data_type,
+            xml_path=CONTACT,
+            mapping_type=f"last_valid_{role}_contact",
+            default_value="9",
+        )
+        for role in ("pr", "sec")
+        for name, data_type in (("v", "string"), ("n", "int"))
+    ]
+    mapper = mapper_of(*choices, columns=columns)
+    too_long, too_large = contact("1", "PR", v="too long"), contact("1", "PR", n="1e12")
+    second = contact("2", "AUTHU", v="short", n="5")
+    assert [r["v"] for r in found(mapper, too_long, second)] == ["short"]
+    assert [r["n"] for r in found(mapper, too_large, second)] == [5]
+    for person, reason in ((too_long, "value_too_long: t.v"), (too_large, "value_out_of_range: t.n")):
+        with refused(reason):
+            found(mapper, person)
+        with refused(reason):
+            found(mapper, person, contact("2", "AUTHU", v="", n=" "))
+
+
 def test_a_default_of_a_calculated_code_is_no_data() -> None:
     """No code is found, and the column that may not be null gets its default: nothing was said."""
     calculated = {"mapping_type": "calculated_field,enum", "expression": "x", "enum_name": "some"}
@@ -390,10 +416,37 @@ def test_values_of_groups_are_checked() -> None:
         found(mapper, make="BOATS")
     with refused("value_out_of_range: t.miles"):
         found(mapper, miles="256 miles")
+    assert found(mapper, new="Y", worth="0", kind="1e12") == []
     demanding = collateral_mapper(columns=(Column("make", "varchar", length=4, nullable=False),))
     with refused("missing_required: t.make"):
         found(demanding, miles="1")
     assert found(demanding) == []
+
+
+def test_values_of_groups_that_are_not_written_need_not_fit() -> None:
+    entries = [
+        entry("t", "n", "tinyint", xml_attribute="x", mapping_type="add_collateral(1),calculated_field",
+              expression="x + 0"),
+        entry("t", "make", xml_attribute="make", mapping_type="add_collateral(1)"),
+    ]  # fmt: skip
+    mapper = mapper_of(*entries)
+    assert found(mapper, x="256") == []
+    with refused("value_out_of_range: t.n"):
+        found(mapper, x="256", make="BOAT")
+
+
+def test_defaults_of_collateral_columns_that_may_not_be_null() -> None:
+    """Also a default of 0, and where there is none the one of the database, in every group."""
+    columns = (Column("a", "int", nullable=False), Column("b", "int", nullable=False, default="3"))
+    mapper = mapper_of(
+        entry("t", "a", "int", mapping_type="add_collateral(1)", default_value=0),
+        entry("t", "b", "int", mapping_type="add_collateral(1)"),
+        entry("t", "make", xml_attribute="m1", mapping_type="add_collateral(1)"),
+        entry("t", "a", "int", mapping_type="add_collateral(2)", default_value="5"),
+        entry("t", "make", xml_attribute="m2", mapping_type="add_collateral(2)"),
+        columns=columns,
+    )
+    assert [(r["a"], r["b"]) for r in found(mapper, m1="BOAT", m2="CAR")] == [(0, 3), (5, 3)]
 
 
 # ---- order
