@@ -18,11 +18,15 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import connection
+from typing import Any
 
 from provenir_lab.errors import LabError
 from provenir_lab.processing.logs import configure_logging
 from provenir_lab.processing.outcome import Tally
 from provenir_lab.processing.worker import Job, Span, Worker, log_failures
+
+_PipeEnd = Any
+"""A `Connection`, on Windows a `PipeConnection`."""
 
 DEATHS_IN_A_ROW = 16
 """How many pools may break without any span being finished in between. Finding the one document of a span of
@@ -160,14 +164,14 @@ class _Here:
     stopping = threading.Event()
 
 
-def _start_worker(job: Job, stop: connection.Connection) -> None:
+def _start_worker(job: Job, stop: _PipeEnd) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole terminal; the parent decides
     threading.Thread(target=_watch, args=(stop,), daemon=True).start()
     configure_logging(job.settings)
     _Here.worker = Worker(job)
 
 
-def _watch(stop: connection.Connection) -> None:
+def _watch(stop: _PipeEnd) -> None:
     """Ends this process at once if its parent is gone, soon if it is asked to stop."""
     parent = multiprocessing.parent_process()
     assert parent is not None
