@@ -65,8 +65,6 @@ class ReferenceMapper:
     def _emitted(self, table: str, row: TableRow) -> tuple[Value, ...]:
         real = self.tables.get(table)
         known = {column.name: column for column in real.columns} if real else {}
-        for source, value in row.replaced:
-            values.check(value, source.data_type, known.get(source.column), f"{table}.{source.column}")
         return tuple(
             self._cell(f"{table}.{name}", row.cells.get(name), row.sources.get(name), known.get(name))
             for name in self.columns[table]

@@ -25,12 +25,8 @@ class TableRow:
     cells: dict[str, Value] = data_field(default_factory=dict)
     sources: dict[str, Field] = data_field(default_factory=dict)
     """Column -> the field that the contract maps to it."""
-    replaced: list[tuple[Field, Value]] = data_field(default_factory=list)
-    """Values of fields whose column got another value later."""
 
     def set(self, column: str, value: Value, source: Field | None = None) -> None:
-        if source is not None and self.cells.get(column) is not None and column in self.sources:
-            self.replaced.append((self.sources[column], self.cells[column]))
         self.cells[column] = value
         if source is not None:
             self.sources[column] = source
