@@ -8,6 +8,7 @@ the text leaves a question open, these answers hold (both mappers give them):
 - A column that several entries fill: a later value replaces an earlier one, a default never does.
 - Only a calculated "" and a bit flag count as data without being any.
 - Limits apply to the values of rows that are emitted; a value between two steps of a chain may exceed them.
+- A decimal of unknown precision has at most 101 digits before the point.
 - `numbers_only` on anything but numbers keeps the digits, which are then converted.
 - Warranties and collaterals: texts are trimmed and not cut, other types are converted like any column; what
   cannot be read is NULL but says that the group is there.

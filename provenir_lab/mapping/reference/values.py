@@ -203,8 +203,8 @@ def check(value: Value, data_type: str, column: Column | None, place: str) -> Va
             value = rounded(value, scale) if data_type == "float" else value
             if abs(value) >= Decimal((0, (1,), column.precision - scale)):
                 raise Rejected("value_out_of_range", place)
-        elif abs(value) > Decimal(sys.float_info.max) and data_type == "float":
-            raise Rejected("value_out_of_range", place)
+        elif abs(value) > Decimal(sys.float_info.max) if data_type == "float" else value.adjusted() > 100:
+            raise Rejected("value_out_of_range", place)  # no database holds more
     return value
 
 
