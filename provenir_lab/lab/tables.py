@@ -8,7 +8,7 @@ from typing import Any
 
 from provenir_lab.lab.figures.data import duration, stage_name, stage_shares
 from provenir_lab.lab.order import BASELINE
-from provenir_lab.lab.record import CALIBRATION, CONFIRM, STAGES, WARM_UP, Folder, Result
+from provenir_lab.lab.record import CALIBRATION, CONFIRM, MEASURE, STAGES, WARM_UP, Folder, Result
 
 Summary = Mapping[str, Any]
 
@@ -252,8 +252,9 @@ def noise_text(summary: Summary) -> str | None:
 
 
 def table_digests(result: Result) -> list[Row]:
-    """Rows and digest of each table, as the first valid run of the baseline left them."""
-    first = next((run for run in result.runs if run.valid and run.variant == BASELINE), None)
+    """Rows and digest of each table, as the first run of the baseline that counts left them."""
+    counted = (run for run in result.runs if run.valid and run.part == MEASURE and run.variant == BASELINE)
+    first = next(counted, None)
     tables = Folder(result.folder).digests().get(first.digest, {}) if first else {}
     return [Row([name, f"{rows:,}", digest[:16]]) for name, (rows, digest) in tables.items()]
 
