@@ -99,11 +99,13 @@ class RowsCompiler:
             if place is None:
                 return [f"    names = {everything}"]
             value = self.flat(
-                place.path, place.attribute, match="exact" if place.tag is None else "last_in_any_case"
+                place.path, place.attribute, match="exact" if place.keeps_case else "last_in_any_case"
             )
             entries.append(f"{name!r}: {value} and {value}.strip()")
             if place.tag is None:
                 doubts.append(f"not {self.source.bind('sure', bare_name_check(name))}({value}, data)")
+            elif place.keeps_case:
+                doubts.append(f"{value} is None")
             else:
                 missing.setdefault((place.tag, self._flat[place.path][0]), []).append(f"{value} is None")
         other = self.source.bind("has_other", has_other)

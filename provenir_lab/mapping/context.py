@@ -25,6 +25,8 @@ class Place(NamedTuple):
     attribute: str
     tag: str | None
     """For `tag.name`: other elements of this tag could supply it too. None for a bare name."""
+    keeps_case: bool = True
+    """Whether the name has the attribute's own letters; else it stands for the last in any letters."""
 
 
 class ContextNames:
@@ -44,13 +46,14 @@ class ContextNames:
             return Place(paths.pop(), name, None) if len(paths) == 1 and name != "app_id" else None
         element = contract.application_element if tag == "application" else tag
         paths = {p for p in self._paths if p[-1] == element}
-        if len(paths) != 1 or attribute != attribute.lower():
+        keeps_case = tag == contract.application_element != "application"
+        if len(paths) != 1 or (attribute != attribute.lower() and not keeps_case):
             return None
         path = paths.pop()
         inside = path[: len(contract.application_path)] == contract.application_path
         rule = contract.rule("contact")
         contact = element in ("contact", rule.element if rule else "")
-        return Place(path, attribute, element) if inside and not contact else None
+        return Place(path, attribute, element, keeps_case) if inside and not contact else None
 
     def everything(
         self, names: tuple[str, ...], document: Document, contacts: Contacts, app_id: int

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable
 
 from provenir_lab.errors import Rejected
 from provenir_lab.mapping import convert
-from provenir_lab.mapping.chains import plan_column
+from provenir_lab.mapping.chains import calculated_result
 from provenir_lab.mapping.contract import (
     BIT_TYPES,
     DATE_TYPES,
@@ -65,19 +64,23 @@ def group_rows(
     build_cell = _warranty_cell if kind == "warranty_field" else _collateral_cell
     groups: dict[int, list[tuple[int, str, Cell]]] = {}
     defaults: dict[int, dict[str, Value]] = {}
+    """For columns of a group that got no value."""
+    fallbacks: dict[int, dict[str, Value]] = {}
+    """For columns that may not be NULL and still have no value."""
     for index, field in enumerate(fields):
         number = group_number(field.row_type.parameter if field.row_type else None)
         if number is None or not field.column:
             continue
         column = real.column(field.column) if real else None
         groups.setdefault(number, []).append((index, field.column, build_cell(field, contract, column)))
-        default = _default(field, contract, column) if kind == "add_collateral" else None
-        if default is not None:
-            defaults.setdefault(number, {}).setdefault(field.column, default)
+        if kind == "add_collateral":
+            generic = generic_conversion(field, contract, column)
+            _offer(defaults, number, field, typed_default(field, generic))
+            _offer(fallbacks, number, field, null_default(field, column, generic))
+    literals = _literals(fields, contract, tables)
     flags = {f.column for f in fields if f.has("char_to_bit")} if kind == "warranty_field" else set()
     blank = {name: 0 if name in flags else None for name in columns}
     required = _required(fields, tables)
-    literals = _literals(fields, contract, tables)
     key = contract.key_of(table)
     number_column = ROW_TYPE_COLUMNS[kind][0]
 
@@ -97,18 +100,24 @@ def group_rows(
                 if row[name] is None:
                     row[name] = default
             row[key], row[number_column] = app_id, number
-            for name, literal in literals.items():
-                if row[name] is None:
-                    row[name] = literal
+            for name, fallback in (literals | fallbacks.get(number, {})).items():
+                if row[name] in (None, ""):
+                    row[name] = fallback
             for name in required:
-                if row[name] is None:
+                if row[name] in (None, ""):
                     raise Rejected("missing_required", f"{table}.{name}")
             for value in row.values():
                 raise_postponed(value)
-            found.append(tuple(row.values()))
+            found.append(tuple([None if value == "" else value for value in row.values()]))
         return found
 
     return rows
+
+
+def _offer(found: dict[int, dict[str, Value]], number: int, field: Field, default: Value) -> None:
+    """The first default of a group's column is its default."""
+    if default is not None:
+        found.setdefault(number, {}).setdefault(field.column, default)
 
 
 def _required(fields: Iterable[Field], tables: Tables) -> list[str]:
@@ -134,18 +143,12 @@ def _literals(fields: Iterable[Field], contract: Contract, tables: Tables) -> di
     return found
 
 
-def _default(field: Field, contract: Contract, column: Column | None) -> Value:
-    generic = generic_conversion(field, contract, column)
-    default = typed_default(field, generic)
-    return null_default(field, column, generic) if default is None else default
-
-
 def _uncut(field: Field, contract: Contract, column: Column | None) -> Callable[[Value], Value]:
     """Conversion to the field's type, postponed; texts are trimmed, not cut."""
     if field.data_type in (*NUMBER_TYPES, *DATE_TYPES, *BIT_TYPES):
         return postponed(generic_conversion(field, contract, column))
     fit = convert.fit_text(f"{field.table}.{field.column}", None, column)
-    return postponed(lambda value: None if value is None else fit(str(value)))
+    return postponed(lambda value: None if value is None else fit(convert.to_text(value)))
 
 
 def _flag(contract: Contract) -> Callable[[str | None], Value]:
@@ -173,8 +176,8 @@ def _warranty_cell(field: Field, contract: Contract, column: Column | None) -> C
 
 def _collateral_cell(field: Field, contract: Contract, column: Column | None) -> Cell:
     if field.has("calculated_field"):
-        plain = plan_column(field, contract, column, Counter())
-        typed = postponed(plain.convert)
+        # a calculated "" is no value, but the default does not replace it
+        typed = calculated_result(field, _uncut(field, contract, column))
         evaluate = compile_expression(field.expression or "").evaluate
 
         def calculated(text: str | None, names: Get) -> tuple[Value, bool]:

@@ -241,6 +241,28 @@ def test_of_spellings_in_other_letters_the_later_wins_with_a_tag() -> None:
     assert (said("application.zed", text), said("Zed", text), said("zed", text)) == ("2", "2", "1")
 
 
+def test_the_name_of_another_application_element_keeps_its_letters() -> None:
+    """`application.<lower case>` for every product line; under its own tag a name has its own letters."""
+
+    def lending(expression: str, **attributes: str) -> str | None:
+        contract = small(
+            entry("t", "said", mapping_type="calculated_field", expression=expression),
+            entry("t", "seen", "bit", mapping_type="char_to_bit"),
+            entry("t", "zed", xml_path=APPLICATION.replace("application", "IL_application")),
+            source_application_table="IL_application",
+        )
+        text = document(**attributes).replace("application", "IL_application")
+        found: str | None = rows(compile_mapper(contract, {}), text)["t"][0]["said"]
+        return found
+
+    for both in ({"zed": "1", "ZED": "2"}, {"ZED": "2", "zed": "1"}):
+        assert lending("IL_application.zed", **both) == "1"
+        assert lending("IL_application.ZED", **both) == "2"
+        assert lending("application.zed", **both) == [*both.values()][-1]
+    assert lending("IL_application.zed", ZED="2") == "2"
+    assert lending("IL_application.Zed", ZED="2", zeD="3") == "2"
+
+
 def test_names_in_a_namespace() -> None:
     text = document(element("app_product", w="W")).replace(
         "<app_product w", "<p:app_product xmlns:p='urn:p' p:w"

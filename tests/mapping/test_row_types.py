@@ -435,6 +435,33 @@ def test_values_of_groups_that_are_not_written_need_not_fit() -> None:
         found(mapper, x="256", make="BOAT")
 
 
+def test_calculated_texts_of_collateral_are_not_cut() -> None:
+    types = "add_collateral(1),calculated_field"
+    mapper = mapper_of(
+        entry("t", "a", data_length=2, mapping_type=types, expression="x"),
+        entry("t", "b", data_length=2, mapping_type=types, expression="x + 1"),
+        entry("t", "make", xml_attribute="x", mapping_type="add_collateral(1)"),
+    )
+    assert [(r["a"], r["b"]) for r in found(mapper, x=" 1234.50 ")] == [("1234.50", "1235.5")]
+
+
+def test_a_calculated_nothing_keeps_the_default_out() -> None:
+    """Section 6: what the expression gives is set, "" too; the default is for columns that are not."""
+    types = "add_collateral(1),calculated_field"
+    mapper = mapper_of(
+        entry(
+            "t",
+            "a",
+            mapping_type=types,
+            expression="CASE WHEN x = '1' THEN NULL ELSE '' END",
+            default_value="d",
+        ),
+        entry("t", "make", xml_attribute="make", mapping_type="add_collateral(1)"),
+    )
+    assert [r["a"] for r in found(mapper, make="BOAT")] == [None]
+    assert [r["a"] for r in found(mapper, make="BOAT", x="1")] == ["d"]
+
+
 def test_defaults_of_collateral_columns_that_may_not_be_null() -> None:
     """Also a default of 0, and where there is none the one of the database, in every group."""
     columns = (Column("a", "int", nullable=False), Column("b", "int", nullable=False, default="3"))
