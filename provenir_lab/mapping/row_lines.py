@@ -141,10 +141,7 @@ class RowWriter:
         lines.append(f"{target} = {convert}({result}) if {result} is not None else {null}")
         if plan.counts is None:
             return lines, f"{target} is not None"
-        counts = f"{self._source.bind('counts', plan.counts)}({result})"
-        if not is_text(field):
-            counts += f" and {target} is not None"  # only a text keeps a calculated ""
-        return lines, counts
+        return lines, f"{self._source.bind('counts', plan.counts)}({result})"
 
     def _assign_calculated_code(
         self, target: str, result: str, field: Field, position: int, scope: Scope

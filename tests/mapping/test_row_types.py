@@ -153,6 +153,13 @@ def test_a_default_never_replaces_a_value() -> None:
     assert [r["v"] for r in found(mapper)] == ["first default"]
 
 
+def test_a_blank_code_is_data_for_texts_alone() -> None:
+    for data_type, count in (("string", 1), ("int", 0)):
+        calculated = {"mapping_type": "calculated_field,enum", "expression": "x", "enum_name": "some"}
+        mapper = mapper_of(entry("t", "v", data_type, **calculated), enums={"some": {"A": " "}})
+        assert len(found(mapper, v="A")) == count
+
+
 def test_a_value_that_a_later_one_replaces_need_not_fit() -> None:
     columns = (Column("v", "varchar", length=6), Column("n", "int"))
     choices = [
