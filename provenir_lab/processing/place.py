@@ -22,13 +22,21 @@ def target_of(contract: Contract, schema: str | None = None) -> Target:
 
 
 def require_tables(engine: sa.Engine, target: Target, where: str) -> None:
-    """Raises UsageError if the log is missing: the sign of a place where nothing can be processed yet."""
+    """Raises UsageError if the log is missing, the sign of a place where nothing can be processed yet, or
+    the documents are, the sign of another contract's place."""
     schema = None if engine.dialect.name == "sqlite" else target.schema
+    source_schema, _, source = target.source_table.rpartition(".")
     with reading(engine) as connection:
-        found = sa.inspect(connection).has_table(LOG_TABLE, schema=schema)
-    if not found:
-        place = f"{where}, schema {schema}," if schema else where
+        inspector = sa.inspect(connection)
+        has_log = inspector.has_table(LOG_TABLE, schema=schema)
+        has_documents = inspector.has_table(source, schema=schema and (source_schema or schema))
+    place = f"{where}, schema {schema}," if schema else where
+    if not has_log:
         raise UsageError(f"{place} holds no lab tables yet: run provenir-lab init")
+    if not has_documents:
+        raise UsageError(
+            f"{place} holds no table {source}: name the contract it was made for with --contract"
+        )
 
 
 def fitted(engine: sa.Engine, target: Target, contract: Contract, where: str) -> Target:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from provenir_lab.api import Lab
+from provenir_lab.errors import UsageError
 from provenir_lab.progress import silent
 
 APPLICATION = "/Provenir/Request/CustData/deal"
@@ -124,3 +125,9 @@ def test_verifying_and_cleaning_know_the_users_own_keys(lab: Lab, tmp_path: Path
     assert lab.verify(None).equal
     lab.clean()
     assert [rows(tmp_path, table) for table in ("loan", "loan_person", "loan_home")] == [[], [], []]
+
+
+def test_another_contract_than_the_labs_own_is_told_apart(lab: Lab) -> None:
+    shipped = Lab(lab.database.url, progress=silent)
+    with pytest.raises(UsageError, match="holds no table app_xml: name the contract"):
+        shipped.status()
