@@ -205,6 +205,7 @@ PARALLEL = ("--numprocesses", "logical", "--maxprocesses", "4", "--dist", "loadf
 WINDOWS = ("--platform", "win32", "--cache-dir", ".mypy_cache/windows")
 LAB = (f"--ServerApp.root_dir={ROOT}", "--LabApp.default_url=/lab/tree/notebooks")
 FAULTS = tuple(f"tests/processing/test_{name}.py" for name in ("faults", "kills", "server_faults"))
+FAULTS = tuple(f"tests/processing/test_{name}.py" for name in ("faults", "server_faults", "kills", "commit"))
 TEST_EXTRAS = {"test", "docs", "postgresql"}
 COMMANDS = {
     "demo": Command(set(), module("provenir_lab", "demo")),

@@ -194,6 +194,10 @@ def test_notebooks_with_outputs_are_found(
     assert dev.notebooks_with_outputs(tmp_path) == ([path] if dirty else [])
 
 
+def test_fault_tests_exist(dev: ModuleType) -> None:
+    assert [name for name in dev.FAULTS if not (ROOT / name).is_file()] == []
+
+
 def test_makefile_knows_every_command(dev: ModuleType) -> None:
     targets = (ROOT / "Makefile").read_text(encoding="utf-8")
     assert f".PHONY: {' '.join(dev.COMMANDS)}\n" in targets
