@@ -77,18 +77,19 @@ def plan_column(
     calculated = field.has("calculated_field")
     blank = None if from_source else typed_default(field, generic)
     between = generic_conversion(field, contract, column, limited=False) if field.types else generic
-    steps = [
-        make_step(name, field, contract, column, between, typed_default(field, generic), unknown)
-        for name in names
-    ]
-    chain = _compose(names, steps, from_source, blank, generic)
-    if calculated:
-        chain = _then(calculated_result(field, between), chain)
     finish = _finish(field, generic)
     fallback = null_default(field, column, generic)
 
-    def inner(value: Value) -> Value:
-        return finish(chain(value))
+    def composed(counter: Counter[tuple[str, str]]) -> tuple[Step, Step]:
+        """The chain without and with its last conversion."""
+        default = typed_default(field, generic)
+        steps = [make_step(name, field, contract, column, between, default, counter) for name in names]
+        chain = _compose(names, steps, from_source, blank, generic)
+        if calculated:
+            chain = _then(calculated_result(field, between), chain)
+        return chain, _then(chain, finish)
+
+    chain, inner = composed(unknown)
 
     def final(value: Value) -> Value:
         found = inner(value)
@@ -101,9 +102,10 @@ def plan_column(
     counts: Callable[[Value], bool] | None = None
     keeps_blank = calculated and is_text(field)
     if keeps_blank or field.default is not None or fallback is not None:
+        _, uncounted = composed(Counter())  # asking twice finds no more unknown codes
 
         def worth(value: Value) -> bool:
-            found = inner(value)
+            found = uncounted(value)
             if found is None or (found == "" and not keeps_blank):
                 return False
             defaulted = is_blank(value) and not calculated and found == typed_default(field, generic)

@@ -22,7 +22,7 @@ from provenir_lab.tables import Tables
 
 
 class Mapper:
-    """A compiled contract. Threads may share it; `unknown_codes` then counts for all of them."""
+    """A compiled contract. Threads may share it for parsing; `rows` counts, so it is for one at a time."""
 
     def __init__(
         self,
@@ -37,16 +37,15 @@ class Mapper:
         self.contract = contract
         self.columns: dict[str, tuple[str, ...]] = {t: contract.columns_of(t) for t in contract.tables}
         self.unknown_codes: Counter[tuple[str, str]] = Counter()
-        """(table, column) -> how many codes that no enum knows fell into its catch-all."""
+        """(table, column) -> codes of mapped documents that no enum knows and that fell into its catch-all."""
+        self._unknown: Counter[tuple[str, str]] = Counter()
         self.parse: Callable[[str | None], Document] = DocumentReader(
             contract.reading_root, parse_mode=parse_mode, max_document_mb=max_document_mb
         )
         self._id_path, self._id_attribute = contract.app_id_place
         self._application = contract.application_element
         self._contacts = ContactPlan(contract, make_reader)
-        compiler = RowsCompiler(
-            contract, tables, self._contacts, self.unknown_codes, make_reader, make_column
-        )
+        compiler = RowsCompiler(contract, tables, self._contacts, self._unknown, make_reader, make_column)
         self._rows: Callable[..., Rows] = compiler.function()
         self.source = "\n".join(compiler.source.lines)
         """The body of the compiled function, for the curious."""
@@ -66,7 +65,13 @@ class Mapper:
         if self.contract.checks_product_line and not root.named(self._application):
             raise self._wrong_line()
         contacts = self._contacts.find(root)
-        return self._rows(document, contacts, own_id)
+        try:
+            found = self._rows(document, contacts, own_id)
+            if self._unknown:
+                self.unknown_codes.update(self._unknown)
+            return found
+        finally:
+            self._unknown.clear()
 
     def map(self, text: str | None, app_id: int | None = None) -> Rows:
         """The rows of a document's text. Raises Rejected as `parse` and `rows` do."""

@@ -234,6 +234,19 @@ def test_c16_unknown_codes_are_counted() -> None:
     }
 
 
+def test_c16_each_code_of_a_mapped_document_is_counted_once() -> None:
+    enums = {"e": {"A": 1, "": 9}}
+    code = {"mapping_type": "enum", "enum_name": "e", "default_value": "7", "nullable": False}
+    contract = small(entry("t", "v", "int", **code), entry("t", "w", "int", default_value=0), enums=enums)
+    mapper = compile_mapper(contract, {})
+    rows(mapper, document(v="?"))
+    assert mapper.unknown_codes == {("t", "v"): 1}
+    with refused("value_out_of_range: t.w"):
+        rows(mapper, document(v="?", w="1e10"))
+    rows(mapper, document(v="A"))
+    assert mapper.unknown_codes == {("t", "v"): 1}
+
+
 def test_c17_blank_is_null() -> None:
     card = element("app_prod_bcard", allocated_credit_line="", account_number=" ")
     text = document(
