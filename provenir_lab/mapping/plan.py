@@ -37,7 +37,7 @@ class Mapper:
         self.contract = contract
         self.columns: dict[str, tuple[str, ...]] = {t: contract.columns_of(t) for t in contract.tables}
         self.unknown_codes: Counter[tuple[str, str]] = Counter()
-        """(table, column) -> codes of mapped documents that no enum knows and that fell into its catch-all."""
+        """(table, column) -> codes of mapped documents that no enum knows and its catch-all took."""
         self._unknown: Counter[tuple[str, str]] = Counter()
         self.parse: Callable[[str | None], Document] = DocumentReader(
             contract.reading_root, parse_mode=parse_mode, max_document_mb=max_document_mb
