@@ -205,8 +205,9 @@ def _completed(made: TableRow, table: str, number: dict[str, Value], fields: Fie
     """The row with its keys, and with what the database would fill in itself; other groups' columns too."""
     for field in fields.contract.fields_of(table):
         made.sources.setdefault(field.column, field)
-        if made.cells.get(field.column) is None:
-            made.set(field.column, fields.stand_in(field, contract_default=False))
+        default = fields.stand_in(field, contract_default=False)
+        if is_blank(made.cells.get(field.column)) and default is not None:
+            made.set(field.column, default)
     made.cells |= number
     made.set(fields.contract.key_of(table), fields.document.app_id)
     return made
@@ -226,9 +227,14 @@ def _collateral_rows(table: str, fields: Fields) -> list[TableRow]:
         if not any(marks):
             continue
         for field in group:
-            if made.cells.get(field.column) is None:
-                default = values.typed_default(field, fields.boolean_codes)
-                made.set(field.column, fields.stand_in(field) if default is None else default, field)
+            present = made.cells.get(field.column)
+            default = values.typed_default(field, fields.boolean_codes) if present is None else None
+            if default is None and is_blank(
+                present
+            ):  # a calculated "" is there, but for NOT NULL it is nothing
+                default = fields.stand_in(field)
+            if default is not None:
+                made.set(field.column, default, field)
         rows.append(_completed(made, table, {"sort_order": number}, fields))
     return rows
 
