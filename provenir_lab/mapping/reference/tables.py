@@ -229,9 +229,7 @@ def _collateral_rows(table: str, fields: Fields) -> list[TableRow]:
         for field in group:
             present = made.cells.get(field.column)
             default = values.typed_default(field, fields.boolean_codes) if present is None else None
-            if default is None and is_blank(
-                present
-            ):  # a calculated "" is no value for NOT NULL
+            if default is None and is_blank(present):  # a calculated "" is no value for NOT NULL
                 default = fields.stand_in(field)
             if default is not None:
                 made.set(field.column, default, field)
