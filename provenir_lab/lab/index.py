@@ -111,7 +111,7 @@ def _values(result: CampaignResult, pictures: list[Picture]) -> dict[str, Any]:
         "accepted": [
             (str(d.setting), str(d.value), _label(d), str(d.evidence)) for d in result.decisions if d.kept
         ],
-        "end_to_end": _end_to_end_text(result),
+        "end_to_end": end_to_end_text(result),
         "links": links,
         "workload": tables.workload_text((result.end_to_end or result.baseline).summary),
         "noise": tables.noise_text(result.baseline.summary),
@@ -177,7 +177,8 @@ def _label(decision: Decision) -> str:
     return f"{decision.phase} {decision.title}".strip()
 
 
-def _end_to_end_text(result: CampaignResult) -> str:
+def end_to_end_text(result: CampaignResult) -> str:
+    """What all that was accepted is worth together, in words."""
     product = _waterfall(result).product
     if result.end_to_end is None:
         return "Nothing was accepted, so there is nothing to compare with the original settings."
