@@ -11,7 +11,8 @@ from provenir_lab.display import html_table
 from provenir_lab.settings import Settings
 
 STAGES = ("fetch", "parse", "map", "duplicate_check", "write", "commit", "wait")
-"""Where the seconds of a run go. `wait` is a writer without work, or the pause before a retry."""
+"""Where the seconds of a run go. `wait` is a writer without work, or one that waits for a connection or for
+SQLite's write lock, or the pause before a retry."""
 
 SLICES = 10
 

@@ -141,6 +141,7 @@ class Writer:
         failures: Sequence[tuple[int, str, str]],
         session: Session,
     ) -> Written:
+        asked = time.perf_counter()
         with writing(self._engine) as connection:
             started = time.perf_counter()
             settled = self._settle(documents, None if self._by_database else connection)
@@ -164,6 +165,7 @@ class Writer:
             sum(settled.contacts_left_out.values()),
             settled.keys_settled,
             {
+                "wait": started - asked,  # for a connection, and on SQLite for the write lock
                 "duplicate_check": checking,
                 "write": written - started - checking,
                 "commit": committed - written,

@@ -121,7 +121,7 @@ def test_a_transient_failure_is_tried_again_after_a_pause(bench: Bench) -> None:
     committer.commit(bench.mapped, [])
     assert (tally.succeeded, tally.retries, tally.skipped) == (12, 2, 0)
     assert 0.1 <= bench.pauses[0] <= 0.2 <= bench.pauses[1] <= 0.4
-    assert tally.stages["wait"] == pytest.approx(sum(bench.pauses))
+    assert tally.stages["wait"] >= sum(bench.pauses)
 
 
 def test_a_lost_answer_to_a_commit_is_looked_up_and_not_done_again(bench: Bench) -> None:

@@ -38,7 +38,7 @@ def test_rows_arrive_as_they_were_mapped(lab: Lab) -> None:
     assert everything(lab, list(range(1, 41))) == wanted(lab, documents)
     assert written.rows == {name: sum(len(rows[name]) for _, rows in documents) for name in COLUMNS}
     assert (written.duplicate_contacts, written.duplicate_keys) == (0, 0)
-    assert set(written.seconds) == {"duplicate_check", "write", "commit"}
+    assert set(written.seconds) == {"wait", "duplicate_check", "write", "commit"}
 
 
 def test_one_log_row_for_each_outcome(lab: Lab) -> None:
