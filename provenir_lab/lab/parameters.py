@@ -24,6 +24,7 @@ from provenir_lab.settings import Database, Settings, build_settings, find_datab
 if TYPE_CHECKING:
     from provenir_lab.lab.compare import MigrationForecast
     from provenir_lab.lab.explore import Exploration
+    from provenir_lab.lab.old_benchmark import OldBenchmark
 
 _PLAIN = (str, int, float, list, dict, tuple, type(None))
 _NOTEBOOK_NAMES = ("In", "Out")
@@ -131,6 +132,22 @@ class ExperimentParameters(Parameters):
         database = self.place()
         with shown_progress() as progress:
             return run_experiment(database, self.asked(), progress=progress, **self.common())
+
+
+class ScalingParameters(ExperimentParameters):
+    """Of `30-parallel-scaling`: the experiment, and the old parallel benchmark beside it."""
+
+    old_runs: int = Field(default=5, ge=1, le=100)
+    """Runs of 50 documents with each number of workers, as the old benchmark had them."""
+
+    def old_benchmark(self, result: Result) -> OldBenchmark:
+        """Does the old benchmark again, with the workers of `result`."""
+        from provenir_lab.lab.old_benchmark import measure_old_benchmark
+        from provenir_lab.lab.session import DatabaseWorkshop
+
+        workshop = DatabaseWorkshop(open_place(self.place(), self.contract or None))
+        with shown_progress() as progress:
+            return measure_old_benchmark(workshop, result, self.old_runs, progress=progress)
 
 
 class ExploreParameters(BaseModel):

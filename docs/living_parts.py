@@ -1,0 +1,304 @@
+"""The living parts of the guides, each a function of the results that are kept. They give Markdown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from html import unescape
+from pathlib import Path
+
+from provenir_lab.lab import tables
+from provenir_lab.lab.campaign import Campaign, CampaignResult, load_campaign, load_campaign_result
+from provenir_lab.lab.claims import claims
+from provenir_lab.lab.compare import forecast
+from provenir_lab.lab.decisions import Decision
+from provenir_lab.lab.experiment import Experiment, load_experiment
+from provenir_lab.lab.index import end_to_end_text
+from provenir_lab.lab.old_benchmark import stored_old_benchmark
+from provenir_lab.lab.record import Result, load_result, newest_result
+from provenir_lab.lab.summary import MIGRATION_DOCUMENTS
+
+ROOT = Path(__file__).resolve().parents[1]
+IMAGES = ROOT / "docs" / "images" / "measured"
+CAMPAIGN_FILE = "experiments/campaign-phase2.yaml"
+CAMPAIGN: Campaign = load_campaign(ROOT / CAMPAIGN_FILE)
+FILES = {
+    load_experiment(path).name: path
+    for path in sorted((ROOT / "experiments").glob("*.yaml"))
+    if not path.name.startswith(("campaign", "accepted"))
+}
+"""Experiment -> its file."""
+EXPERIMENTS = frozenset({*FILES, CAMPAIGN.name})
+"""What is kept: the project's own experiments and its campaign."""
+
+
+class Reference:
+    """The results that are kept, and which of their figures the guides show."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.shown: dict[str, Path] = {}
+        """Name in docs/images/measured -> the figure."""
+
+    @cached_property
+    def campaign(self) -> CampaignResult | None:
+        """The campaign; None: none is kept."""
+        home = self.folder / CAMPAIGN.name
+        return load_campaign_result(home) if (home / "campaign.json").is_file() else None
+
+    def result(self, name: str) -> Result | None:
+        """An experiment's own result, or that of the campaign's phase; None: neither is kept."""
+        own = newest_result(self.folder, name)
+        if own is None and self.campaign is not None and name in self.campaign.campaign["folders"]:
+            own = self.campaign.folder / self.campaign.campaign["folders"][name]
+        return load_result(own) if own else None
+
+    def figure(self, name: str, folder: Path, figure: str) -> str:
+        """A stored figure, with its own title and description for those who cannot see it."""
+        stored = folder / "figures" / f"{figure}.svg"
+        texts = re.findall(
+            r"<(?:title|desc) [^>]*>(.*?)</(?:title|desc)>", stored.read_text(encoding="utf-8")
+        )
+        self.shown[f"{name}-{figure}.svg"] = stored
+        described = re.sub(r"[\[\]\n]", " ", unescape(". ".join(texts[:2])))
+        return f"![{described}](images/measured/{name}-{figure}.svg)"
+
+    def place(self, folder: Path) -> str:
+        """A kept folder as the guides name it."""
+        return f"results/reference/{folder.relative_to(self.folder).as_posix()}"
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """A Markdown table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(str(cell).replace('|', '/') for cell in line)} |" for line in lines)
+
+
+def missing(file: str, command: str = "run") -> str:
+    """What stands where nothing is measured."""
+    keep = ".venv/bin/python docs/living.py --from results"
+    return f"Not measured yet. `provenir-lab {command} {file}` measures it, `{keep}` then writes it here."
+
+
+def missing_experiment(name: str) -> str:
+    """The same for an experiment."""
+    return missing(FILES[name].relative_to(ROOT).as_posix())
+
+
+def measured_on(reference: Reference, result: Result) -> str:
+    """What a figure rests on, in a line."""
+    e = result.environment
+    return (
+        f"*{tables.workload_text(result.summary)} {e['cpu']}, {e['logical_cores']} logical cores,"
+        f" {e['database']} {e['database_version']}, Python {e['python']}; {result.runs[0].started[:10]},"
+        f" commit {e['git_commit'] or 'unknown'}. Report: `{reference.place(result.report)}`*"
+    )
+
+
+# ---- the campaign
+
+
+def headline(reference: Reference) -> str:
+    """For the README; nothing while nothing is measured."""
+    found = reference.campaign
+    if found is None:
+        return ""
+    e = found.baseline.environment
+    passport = tables.workload_text((found.end_to_end or found.baseline).summary).partition(":")[0]
+    return (
+        f"**Measured: {found.headline}.** {passport}, {e['cpu']} with {e['logical_cores']} logical cores,"
+        f" {e['database']} {e['database_version']}. The campaign's page is"
+        f" [{reference.place(found.report)}]({reference.place(found.report)}), every phase and run behind it;"
+        " what it means is in the [optimisation plan](docs/optimisation-plan.md)."
+    )
+
+
+def baseline(reference: Reference) -> str:
+    """The campaign's baseline: throughput, noise, and where the time goes."""
+    found = reference.campaign
+    result = found.baseline if found else reference.result("baseline")
+    if result is None:
+        return missing(CAMPAIGN_FILE, "campaign")
+    return "\n\n".join(
+        [
+            f"**{result.headline}.** {tables.noise_text(result.summary) or ''}".strip(),
+            f"Time by stage: {tables.share_text(result.summary)}.",
+            measured_on(reference, result),
+        ]
+    )
+
+
+def phases(reference: Reference) -> str:
+    """Every experiment of the project: what it asks and how it is run. From the files alone."""
+    rows = []
+    for path in FILES.values():
+        asked = load_experiment(path)
+        if not asked.is_baseline:
+            values = f"`{asked.change}`: {', '.join(str(value) for value in asked.candidates)}"
+            command = f"`provenir-lab run experiments/{path.name}`"
+            rows.append((asked.phase, asked.title, asked.hypothesis, values, _kind(asked), command))
+    rows.sort(key=lambda row: row[0])
+    return table(("phase", "title", "hypothesis", "varies", "documents", "command"), rows)
+
+
+def _kind(asked: Experiment) -> str:
+    shared = asked.documents.duplicate_contacts
+    return asked.documents.profile + (f", {shared:.0%} with a shared contact" if shared else "")
+
+
+def plan(reference: Reference) -> str:
+    """The campaign's phases: expected, possible, measured, decided."""
+    found = reference.campaign
+    decisions = {d.experiment: d for d in found.decisions} if found else {}
+    rows = []
+    for file in CAMPAIGN.experiments:
+        asked = load_experiment(ROOT / "experiments" / file)
+        rows.append((asked.phase, asked.title, _gain(asked), *_measured(decisions.get(asked.name))))
+    header = ("phase", "title", "expected", "ceiling", "measured", "interval", "verdict", "decision")
+    parts = [table(header, rows)]
+    if found is None:
+        return "\n\n".join([*parts, missing(CAMPAIGN_FILE, "campaign")])
+    parts += [f"- **{d.phase} {d.title}**: {d.reason}." for d in found.decisions]
+    reasons = "\n".join(parts[1:])
+    return "\n\n".join([parts[0], reasons, _campaign_figure(reference, found, "forest")])
+
+
+def _gain(asked: Experiment) -> str:
+    low, high = asked.expected_gain_percent or (0, 0)
+    return f"{low:+g} to {high:+g} %"
+
+
+def _measured(decision: Decision | None) -> tuple[str, ...]:
+    if decision is None:
+        return ("–", "not measured yet", "–", "–", "–")
+    ratio, quick = decision.ratio, " (indicative)" if decision.indicative and decision.ratio else ""
+    return (
+        f"× {decision.ceiling:.2f}" if decision.ceiling else "–",
+        f"× {ratio['centre']:.3f}" if ratio else "–",
+        f"{ratio['low']:.3f} to {ratio['high']:.3f} ({ratio['confidence']:.1%})" if ratio else "–",
+        decision.verdict + quick,
+        decision.decision,
+    )
+
+
+def _campaign_figure(reference: Reference, found: CampaignResult, figure: str) -> str:
+    if not (found.folder / "figures" / f"{figure}.svg").is_file():
+        return ""
+    return reference.figure("campaign", found.folder, figure)
+
+
+def together(reference: Reference) -> str:
+    """What the kept phases are worth in one."""
+    found = reference.campaign
+    if found is None:
+        return missing(CAMPAIGN_FILE, "campaign")
+    rests = measured_on(reference, found.end_to_end or found.baseline)
+    return "\n\n".join([end_to_end_text(found), _campaign_figure(reference, found, "waterfall"), rests])
+
+
+def migration(reference: Reference) -> str:
+    """How long a migration takes at what was measured, on compact and on realistic documents."""
+    found = reference.campaign
+    sources = [("the campaign's original settings", found.baseline)] if found else []
+    if found and found.end_to_end:
+        sources.append(("the settings it accepted", found.end_to_end))
+    realistic = reference.result("selective-parsing")
+    if realistic:
+        sources.append(("the original settings on realistic documents", realistic))
+    if not sources:
+        return missing(CAMPAIGN_FILE, "campaign")
+    lines = [f"- {name}: {forecast(r.folder, MIGRATION_DOCUMENTS).headline}" for name, r in sources]
+    return "\n".join(lines)
+
+
+def metrics(reference: Reference) -> str:
+    """The table of metrics of every phase, filled in as far as it was measured."""
+    found = reference.campaign
+    header = (
+        "phase", "setting", "pairs, valid of planned", "before, rec/min", "after, rec/min", "spread", "ratio",
+        "interval", "threshold", "verdict", "peak memory, MB", "rows verified",
+    )  # fmt: skip
+    if found is None:
+        return "\n\n".join([table(header, [["…"] * len(header)]), missing(CAMPAIGN_FILE, "campaign")])
+
+    def shown(value: float | None, form: str) -> str:
+        return "–" if value is None else form.format(value)
+
+    rows = []
+    for d in found.decisions:
+        _, ratio, interval, verdict, _ = _measured(d)
+        before, after = (shown(rate, "{:,.0f}") for rate in (d.before_rec_per_min, d.after_rec_per_min))
+        spread, threshold = shown(d.spread, "{:.1%}"), shown(d.threshold_percent, "{:g} %")
+        memory, verified = shown(d.peak_memory_mb, "{:,.0f}"), shown(d.rows_verified, "{:,}")
+        label = f"{d.phase} {d.title}"
+        cells = (label, f"`{d.candidate}`", d.pairs, before, after, spread, ratio, interval, threshold)
+        rows.append((*cells, verdict, memory, verified))
+    return table(header, rows)
+
+
+# ---- single experiments
+
+
+def claimed(name: str) -> Callable[[Reference], str]:
+    """The part that sets what an experiment's hypothesis claims beside what was measured."""
+
+    def part(reference: Reference) -> str:
+        asked = load_experiment(FILES[name])
+        claim = f"Claim: *{asked.hypothesis}* Expected change without it: {_gain(asked)}."
+        result = reference.result(name)
+        if result is None:
+            return "\n\n".join([claim, missing_experiment(name)])
+        view = claims(result)
+        figure = reference.figure(name, result.folder, "forest")
+        found = f"**{view.title}.** Threshold: {result.summary['threshold_percent']:g} %."
+        return "\n\n".join(
+            [claim, found, table(view.header, view.rows), figure, measured_on(reference, result)]
+        )
+
+    return part
+
+
+def old_start_up(reference: Reference) -> str:
+    """How much of the old benchmark's time was start-up."""
+    return _old(reference, "start_up")
+
+
+def old_formulas(reference: Reference) -> str:
+    """The efficiency, and what was taken for it."""
+    return _old(reference, "formulas")
+
+
+def _old(reference: Reference, view: str) -> str:
+    result = reference.result("parallel-scaling")
+    found = stored_old_benchmark(result) if result else None
+    if found is None:
+        return missing_experiment("parallel-scaling")
+    shown = getattr(found, view)
+    return "\n\n".join([f"**{shown.title}.**", table(shown.header, shown.rows)])
+
+
+def scaling(reference: Reference) -> str:
+    """Speed-up against workers, and the verdict."""
+    result = reference.result("parallel-scaling")
+    if result is None:
+        return missing_experiment("parallel-scaling")
+    figure = reference.figure("parallel-scaling", result.folder, "scaling")
+    return "\n\n".join([f"**{result.headline}.**", figure, measured_on(reference, result)])
+
+
+PARTS: dict[str, Callable[[Reference], str]] = {
+    "headline": headline,
+    "baseline": baseline,
+    "phases": phases,
+    "plan": plan,
+    "together": together,
+    "migration": migration,
+    "metrics": metrics,
+    "ablation": claimed("phase1-ablation"),
+    "logging": claimed("phase1-logging"),
+    "selective-parsing": claimed("selective-parsing"),
+    "old-start-up": old_start_up,
+    "old-formulas": old_formulas,
+    "scaling": scaling,
+}

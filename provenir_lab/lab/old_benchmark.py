@@ -1,0 +1,153 @@
+"""The old parallel benchmark done again beside a measurement of scaling, so that its faults show in figures.
+
+It ran 50 records, had no run with one worker, called a quotient efficiency that went over 100 %, and did not
+see what workers lose by waiting for each other.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from provenir_lab.lab.conduct import Clock, Workshop, utc_now
+from provenir_lab.lab.experiment import Documents
+from provenir_lab.lab.explore import View
+from provenir_lab.lab.measure import timed_run
+from provenir_lab.lab.record import CONFIRM, MEASURE, Folder, Result, Run, Slot
+from provenir_lab.lab.statistics import speed_up
+from provenir_lab.progress import Progress, Step, silent
+from provenir_lab.settings import build_settings
+
+DOCUMENTS = 50
+"""As many as the old benchmark had."""
+PART = "old way"
+FOLDER = "old-benchmark"
+"""Where its runs are kept, within the result's folder."""
+
+
+@dataclass(frozen=True)
+class OldBenchmark:
+    """A measurement of scaling, and runs of 50 documents beside it."""
+
+    result: Result
+    short: tuple[Run, ...]
+
+    @property
+    def start_up(self) -> View:
+        """How much of a process's time is start-up, with 50 documents and with enough of them."""
+        rows = [self._times(n, runs) for n, runs in self._by_workers(self.short)]
+        few = len(rows)
+        rows += [self._times(n, runs) for n, runs in self._by_workers(_counted(self.result.runs))]
+        title = (
+            f"{rows[0][0]} documents: {rows[0][4]} of the time is start-up;"
+            f" {rows[few][0]} documents: {rows[few][4]}"
+        )
+        header = (
+            "documents",
+            "workers",
+            "seconds of the process",
+            "of them work",
+            "start-up",
+            "records a minute by the clock on the wall",
+            "of the work alone",
+            "fastest run / slowest",
+        )
+        return View(title, header, tuple(rows))
+
+    @property
+    def formulas(self) -> View:
+        """Efficiency as it is, beside two quotients that are often taken for it, from the same runs."""
+        rows = []
+        measured = self._by_workers(_counted(self.result.runs))
+        rates = {n: statistics.median(run.rec_per_min for run in runs) for n, runs in measured}
+        for workers, runs in measured:
+            rate = rates[workers]
+            busy = statistics.median(sum(run.stages.values()) / run.seconds for run in runs)
+            waiting = statistics.median(run.stages["wait"] / run.seconds / workers for run in runs)
+            gain = efficiency = "–"
+            if 1 in rates:
+                found = speed_up(rates[1], rate, workers)
+                gain, efficiency = f"{found[0]:.2f}", f"{found[1]:.0%}"
+            first = f"{rate / rates[measured[0][0]]:.0%}"
+            rows.append((workers, f"{rate:,.0f}", f"{busy:.0%}", first, gain, efficiency, f"{waiting:.0%}"))
+        last = rows[-1]
+        title = (
+            f"{last[0]} workers: {last[2]} by busy seconds, {last[3]} by the first row,"
+            f" and an efficiency of {last[5]}"
+        )
+        header = (
+            "workers",
+            "records a minute",
+            "busy seconds / seconds (wrong)",
+            "throughput / first row's (wrong)",
+            "speed-up",
+            "efficiency = speed-up / workers",
+            "waiting, of the workers' time",
+        )
+        return View(title, header, tuple(rows))
+
+    def _by_workers(self, runs: Iterable[Run]) -> list[tuple[int, list[Run]]]:
+        """Valid runs by number of workers, fewest first."""
+        found: dict[int, list[Run]] = {}
+        workers = {v["variant"]: v["settings"]["workers"] for v in self.result.summary["variants"]}
+        for run in runs:
+            if run.valid:
+                found.setdefault(workers[run.variant], []).append(run)
+        return sorted(found.items())
+
+    @staticmethod
+    def _times(workers: int, runs: list[Run]) -> tuple[object, ...]:
+        wall = statistics.median(run.wall_seconds for run in runs)
+        work = statistics.median(run.seconds for run in runs)
+        rates = [run.rec_per_min for run in runs]
+        return (
+            f"{runs[0].documents:,}",
+            workers,
+            f"{wall:.2f}",
+            f"{work:.2f}",
+            f"{1 - work / wall:.0%}",
+            f"{runs[0].documents / wall * 60:,.0f}",
+            f"{statistics.median(rates):,.0f}",
+            f"{max(rates) / min(rates):.2f}",
+        )
+
+
+def measure_old_benchmark(
+    workshop: Workshop, result: Result, runs: int, *, progress: Progress = silent, now: Clock = utc_now
+) -> OldBenchmark:
+    """`runs` runs of 50 documents with every number of workers of `result`, kept in its folder.
+
+    Runs that are there already are not repeated.
+    """
+    kept = Folder(result.folder / FOLDER)
+    kept.path.mkdir(exist_ok=True)
+    settings = {v["variant"]: build_settings(v["settings"]) for v in result.summary["variants"]}
+    slots = [Slot(PART, i + 1, at + 1, name) for i in range(runs) for at, name in enumerate(settings)]
+    done = {run.slot: run for run in kept.runs()}
+    documents = Documents.model_validate(result.experiment["documents"])
+    with workshop.bench(documents.model_copy(update={"count": DOCUMENTS}), DOCUMENTS) as (bench, passport):
+        for slot in slots:
+            if slot not in done:
+                measured = timed_run(
+                    bench,
+                    slot,
+                    settings[slot.variant],
+                    documents=passport["count"],
+                    order=len(done) + 1,
+                    now=now,
+                )
+                kept.add_run(measured.run)
+                done[slot] = measured.run
+            progress(Step("The old benchmark", len(done), len(slots), "runs"))
+    return OldBenchmark(result, tuple(done.values()))
+
+
+def stored_old_benchmark(result: Result) -> OldBenchmark | None:
+    """The runs of 50 documents that are kept with a measurement of scaling; None if there are none."""
+    short = Folder(result.folder / FOLDER).runs()
+    return OldBenchmark(result, short) if any(run.valid for run in short) else None
+
+
+def _counted(runs: Iterable[Run]) -> list[Run]:
+    return [run for run in runs if run.part in (MEASURE, CONFIRM)]
