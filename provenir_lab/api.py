@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -228,13 +228,20 @@ class Lab:
         profile: str = "compact",
         results: File = "results",
         notebook: bool = False,
+        resume: bool = False,
         **options: Any,
     ) -> Result:
         """Measures the processor as it is: `runs` fresh processes on cleared tables.
 
-        `notebook` runs it through the baseline notebook, whose page is then beside the report. `options` are
-        those of `lab.session.run_baseline`.
+        `notebook` runs it through the baseline notebook, whose page is then beside the report. `resume` goes
+        on with the newest interrupted one, as it was asked for. `options` are those of
+        `lab.session.run_baseline`.
         """
+        from provenir_lab.lab.plan import BASELINE_NAME
+        from provenir_lab.lab.record import interrupted_result
+
+        if resume:
+            options["folder"] = interrupted_result(results, options.get("name", BASELINE_NAME))
         asked = {"runs": runs, "documents": documents, "profile": profile, "results": results, **options}
         return self._measure("baseline", notebook, asked)
 
@@ -247,11 +254,67 @@ class Lab:
         quick: bool = False,
         results: File = "results",
         notebook: bool = False,
+        resume: bool = False,
         **options: Any,
     ) -> Result:
-        """Runs one experiment file; its verdict comes with the evidence."""
+        """Runs one experiment file; its verdict comes with the evidence.
+
+        `notebook` runs it through its notebook; `resume` goes on with the newest interrupted one, as it was
+        asked for.
+        """
+        from provenir_lab.lab.experiment import load_experiment
+        from provenir_lab.lab.notebooks import find_file
+        from provenir_lab.lab.record import interrupted_result
+
+        experiment = find_file(experiment)
+        if resume:
+            options["folder"] = interrupted_result(results, load_experiment(experiment).name)
         asked = {"runs": runs, "documents": documents, "quick": quick, "results": results, **options}
         return self._measure("experiment", notebook, asked, experiment)
+
+    def compare_code(
+        self,
+        ref_a: str,
+        ref_b: str,
+        experiment: File,
+        *,
+        tests: Sequence[str] | None = (),
+        repository: File = ".",
+        runs: int | None = None,
+        documents: int | None = None,
+        quick: bool = False,
+        results: File = "results",
+        resume: bool = False,
+    ) -> Result:
+        """Measures commit B against commit A in the way of an experiment, with both test suites as a gate.
+
+        The experiment file gives documents and number of pairs. `tests` are arguments of pytest; None: no
+        suite runs, and nothing is kept. Git must know both commits in `repository`.
+        """
+        from provenir_lab.lab.compare_code import compare_code, result_name
+        from provenir_lab.lab.notebooks import find_file
+        from provenir_lab.lab.record import interrupted_result
+
+        self._require_tables()
+        file = find_file(experiment)
+        folder = interrupted_result(results, result_name(file)) if resume else None
+        with self._showing() as progress:
+            return compare_code(
+                self.database,
+                ref_a,
+                ref_b,
+                file,
+                tests=tests,
+                repository=repository,
+                contract=self._contract_file,
+                runs=runs,
+                documents=documents,
+                quick=quick,
+                settings=self.settings,
+                results=results,
+                folder=folder,
+                progress=progress,
+            )
 
     def campaign(self, file: File, *, quick: bool = False, results: File = "results") -> CampaignResult:
         """Runs the experiments of a campaign file in order, each from the settings accepted so far."""

@@ -1,7 +1,10 @@
-"""Commands that measure: baseline, run, campaign, report, compare, forecast, demo."""
+"""Commands that measure: baseline, run, campaign, report, compare-code, compare, forecast, demo."""
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol
 
@@ -19,7 +22,7 @@ from provenir_lab.cli.options import (
     settings_of,
 )
 from provenir_lab.cli.output import show_json
-from provenir_lab.errors import UsageError
+from provenir_lab.errors import LabError, UsageError
 
 Documents = Annotated[
     str | None,
@@ -30,6 +33,9 @@ Profile = Annotated[
 ]
 Quick = Annotated[
     bool, typer.Option("--quick", help="Fewer candidates, six pairs, one-second runs: indicative.")
+]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Go on with the newest interrupted one; finished runs are kept.")
 ]
 Folder = Annotated[Path, typer.Argument(metavar="RESULT_DIR", help="A folder of results.")]
 
@@ -42,6 +48,7 @@ def baseline(
     runs: Annotated[int, typer.Option("--runs", min=2, metavar="N", help="How many runs.")] = 10,
     documents: Documents = "auto",
     profile: Profile = "compact",
+    resume: Resume = False,
     results: Results = Path("results"),
     set_: Set = None,
     database: Database = None,
@@ -53,7 +60,10 @@ def baseline(
     """Measure how fast the processor is today, and how noisy this machine is."""
     lab = open_lab(database, contract, schema, quiet=quiet, settings=settings_of(set_))
     count: int | Literal["auto"] = _count(documents) or "auto"
-    result = lab.baseline(runs=runs, documents=count, profile=profile, results=results, notebook=True)
+    with _kept_when_interrupted():
+        result = lab.baseline(
+            runs=runs, documents=count, profile=profile, resume=resume, results=results, notebook=True
+        )
     _show(result, json)
 
 
@@ -63,6 +73,7 @@ def run(
     runs: Annotated[int | None, typer.Option("--runs", metavar="N", help="Pairs of runs.")] = None,
     documents: Documents = None,
     quick: Quick = False,
+    resume: Resume = False,
     results: Results = Path("results"),
     set_: Set = None,
     database: Database = None,
@@ -73,9 +84,63 @@ def run(
 ) -> None:
     """Run one experiment through its notebook; the verdict comes with the evidence."""
     lab = open_lab(database, contract, schema, quiet=quiet, settings=settings_of(set_))
-    result = lab.run(
-        experiment, runs=runs, documents=_count(documents), quick=quick, results=results, notebook=True
-    )
+    with _kept_when_interrupted():
+        result = lab.run(
+            experiment,
+            runs=runs,
+            documents=_count(documents),
+            quick=quick,
+            resume=resume,
+            results=results,
+            notebook=True,
+        )
+    _show(result, json)
+
+
+def compare_code(
+    *,
+    ref_a: Annotated[str, typer.Argument(metavar="REF_A", help="A commit: the version to start from.")],
+    ref_b: Annotated[str, typer.Argument(metavar="REF_B", help="A commit: the version to judge.")],
+    experiment: Annotated[
+        Path,
+        typer.Argument(metavar="EXPERIMENT.yaml", help="Gives documents, settings and number of pairs."),
+    ],
+    tests: Annotated[
+        str, typer.Option("--tests", metavar="ARGS", help="Arguments of pytest, such as tests/mapping.")
+    ] = "",
+    no_tests: Annotated[
+        bool, typer.Option("--no-tests", help="Run no test suite: then nothing is to be kept.")
+    ] = False,
+    repository: Annotated[Path, typer.Option("--repository", metavar="DIR", help="A clone.")] = Path(),
+    runs: Annotated[int | None, typer.Option("--runs", metavar="N", help="Pairs of runs.")] = None,
+    documents: Documents = None,
+    quick: Quick = False,
+    resume: Resume = False,
+    results: Results = Path("results"),
+    set_: Set = None,
+    database: Database = None,
+    schema: Schema = None,
+    contract: ContractFile = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Measure two git commits against each other, with the test suite of each as a gate."""
+    if tests and no_tests:
+        raise UsageError("--tests and --no-tests contradict each other: give one of them")
+    lab = open_lab(database, contract, schema, quiet=quiet, settings=settings_of(set_))
+    with _kept_when_interrupted():
+        result = lab.compare_code(
+            ref_a,
+            ref_b,
+            experiment,
+            tests=None if no_tests else shlex.split(tests),
+            repository=repository,
+            runs=runs,
+            documents=_count(documents),
+            quick=quick,
+            resume=resume,
+            results=results,
+        )
     _show(result, json)
 
 
@@ -155,6 +220,17 @@ def demo(
     if not file.exists():
         lab.init()
     _show(lab.baseline(runs=5, results=folder / "results", notebook=True), json)
+
+
+@contextmanager
+def _kept_when_interrupted() -> Iterator[None]:
+    """Says of a single measurement, which begins anew unless it is told otherwise, how it goes on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise LabError(
+            "interrupted; finished runs are kept, and the same command with --resume goes on from there"
+        ) from None
 
 
 def _count(documents: str | None) -> int | None:

@@ -31,6 +31,7 @@ from provenir_lab.lab.record import (
     load_result,
     new_folder,
 )
+from provenir_lab.lab.suites import Tests
 from provenir_lab.lab.workload import count_for
 from provenir_lab.progress import Progress, Step, silent
 from provenir_lab.settings import Settings, build_settings
@@ -64,6 +65,8 @@ def conduct(
     results: str | Path,
     folder: str | Path | None = None,
     *,
+    tests: Tests | None = None,
+    warnings: Sequence[str] = (),
     progress: Progress = silent,
     now: Clock = utc_now,
     token: Callable[[], str] = lambda: secrets.token_hex(3),
@@ -71,6 +74,7 @@ def conduct(
     """Runs `experiment` and writes its result; finished runs of an interrupted one are not repeated.
 
     Everything that decides later (threshold, order, number of pairs) is on disk before the first run.
+    `tests` are the test suites of two versions of the code; `warnings` go into the report.
     """
     kept = Folder(Path(folder)) if folder else new_folder(results, experiment.name, now(), token())
     if (kept.path / "plan.json").is_file():
@@ -85,7 +89,7 @@ def conduct(
         kept.write_yaml("experiment.yaml", experiment.model_dump(mode="json"))
         kept.write_json("environment.json", environment)
         kept.write_json("plan.json", plan)
-    session = _Session(kept, experiment, accepted, progress, now)
+    session = _Session(kept, experiment, accepted, progress, now, tests)
     if experiment.documents.count == "auto":
         session.experiment = experiment = _calibrated(workshop, session)
         kept.write_yaml("experiment.yaml", experiment.model_dump(mode="json"))
@@ -96,12 +100,14 @@ def conduct(
         comparisons = session.run_all()
     summary = summaries.summarise(
         experiment,
-        {name: s.model_dump() for name, s in session.variants.items()},
+        {name: session.asked(name) for name in session.variants},
         session.runs,
         comparisons,
         workload=passport,
         tied=session.tied(comparisons),
         threshold_source=plan["threshold_source"],
+        tests=tests,
+        warnings=warnings,
     )
     if experiment.is_baseline:
         kept.write_json("baseline_metrics.json", summaries.baseline_metrics(session.measured()))
@@ -144,6 +150,7 @@ class _Session:
     accepted: Settings
     progress: Progress
     now: Clock
+    tests: Tests | None = None
 
     bench: Bench | None = None
     documents: int = 0
@@ -154,14 +161,20 @@ class _Session:
         self.finished = {run.slot: run for run in self.runs}
         self.planned = 0
 
+    def asked(self, variant: str) -> dict[str, Any]:
+        """The settings that the processor is asked for: all of them, but of versions of the code only those
+        that differ from the defaults, since each has defaults of its own.
+        """
+        return self.variants[variant].model_dump(exclude_defaults=self.experiment.code is not None)
+
     def run(self, slot: Slot) -> Run:
         """The run of a slot: the one on disk, or a new one, on disk when this returns."""
         if slot in self.finished:
             return self.finished[slot]
         assert self.bench is not None
-        settings = self.variants[slot.variant]
+        asked = self.asked(slot.variant)
         measured = timed_run(
-            self.bench, slot, settings, documents=self.documents, order=len(self.runs) + 1, now=self.now
+            self.bench, slot, asked, documents=self.documents, order=len(self.runs) + 1, now=self.now
         )
         if measured.tables:
             self.folder.add_digests(measured.run.digest, measured.tables)
@@ -235,6 +248,8 @@ class _Session:
             threshold=self.experiment.threshold if judge else None,
             confidence=confidence_of(self.experiment) if judge else 0.95,
             keep_if_equivalent=self.experiment.keep_if_equivalent,
+            other_problems=self.tests.problems if self.tests else (),
+            gated=self.experiment.code is None or self.tests is not None,
         )
 
     def measured(self) -> list[Run]:

@@ -53,6 +53,15 @@ class QuickForm(BaseModel):
     min_seconds: float = Field(default=1.0, gt=0, le=3600)
 
 
+class CodeChange(BaseModel):
+    """Two versions of the package, as names of commits."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    baseline: str
+    candidate: str
+
+
 class Experiment(BaseModel):
     """One experiment: the baseline's settings against candidates that differ in the ONE setting `change`."""
 
@@ -73,6 +82,8 @@ class Experiment(BaseModel):
     """A campaign skips the experiment if `stages` take a smaller share of the baseline's time."""
     together: dict[str, Any] = {}
     """Only the last step of a campaign: all accepted settings, as one candidate against the original ones."""
+    code: CodeChange | None = None
+    """Only of `compare-code`: the versions of the package that are compared, with the same settings."""
     settings: dict[str, Any] = {}
     """Settings of baseline and candidates alike, over the accepted ones (such as `workers: 1`)."""
     documents: Documents = Documents()
@@ -91,7 +102,7 @@ class Experiment(BaseModel):
 
     @property
     def is_baseline(self) -> bool:
-        return self.change is None and not self.together
+        return self.change is None and not self.together and self.code is None
 
     @property
     def threshold(self) -> float:
@@ -112,13 +123,14 @@ class Experiment(BaseModel):
         if self.change is None:
             if self.candidates:
                 raise ValueError("candidates need a change: the setting that varies")
-            return self
-        if self.together:
-            raise ValueError("together: only without a change")
-        if not self.candidates:
+        elif self.together or self.code:
+            raise ValueError("together, code: only without a change")
+        elif not self.candidates:
             raise ValueError("a change needs candidates: the values to try")
-        if self.runs < 6:
+        if not self.is_baseline and self.runs < 6:
             raise ValueError("runs: below six pairs no exact 95 % interval exists")
+        if self.change is None:
+            return self
         if self.change in self.settings:
             raise ValueError(f"settings: {self.change} is what varies; leave it out")
         if len({repr(value) for value in self.candidates}) < len(self.candidates):
@@ -138,6 +150,8 @@ class Experiment(BaseModel):
         found = {"baseline": baseline}
         if self.together:
             found[TOGETHER] = build_settings(self.together, baseline)
+        if self.code is not None:
+            found[variant_name("code", self.code.candidate)] = baseline
         if self.change is None:
             return found
         for value in self.candidates:
@@ -225,6 +239,8 @@ def load_experiment(path: str | Path) -> Experiment:
     experiment = parse_experiment(read_yaml(path), str(path))
     if experiment.together:
         raise UsageError(f"{path}: together: an experiment varies one setting; make one experiment of each")
+    if experiment.code:
+        raise UsageError(f"{path}: code: two versions are named to provenir-lab compare-code, not in a file")
     return experiment
 
 
@@ -280,6 +296,6 @@ def first_problem(error: ValidationError) -> str:
 def _known_keys(values: Mapping[Any, Any], model: type[BaseModel], where: str, kind: str = "key") -> None:
     for key in values:
         if key not in model.model_fields:
-            known = [name for name in model.model_fields if name not in ("is_quick", "together")]
+            known = [name for name in model.model_fields if name not in ("is_quick", "together", "code")]
             hint = suggestion(str(key), known, f"{kind}s")
             raise UsageError(f"{where}: unknown {kind} {key}: {hint}")

@@ -15,17 +15,20 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
+from pathlib import Path
 from typing import Any, Protocol
 
 from provenir_lab.errors import LabError
+from provenir_lab.lab.child import package_environment, run_child
 from provenir_lab.lab.place import Place
 from provenir_lab.lab.record import STAGES, Run, Slot
 from provenir_lab.lab.workload import Workload, stored_documents
 from provenir_lab.mapping.plan import compile_mapper
-from provenir_lab.settings import Settings
 from provenir_lab.storage.cleanup import clean
 from provenir_lab.storage.digest import digest_tables
 
+RUN_MODULE = "provenir_lab.lab.run_once"
+"""What a run's process executes."""
 TableDigests = Mapping[str, tuple[int, str]]
 """Table -> (rows, digest)."""
 
@@ -39,9 +42,9 @@ class Bench(Protocol):
     def prove_ready(self) -> str:
         """What is wrong with the state of the database before a run; empty: nothing."""
 
-    def process(self, settings: Settings) -> Mapping[str, Any]:
-        """Runs the processor; its outcome as plain data, `wall_seconds` added. Raises LabError if it
-        fails.
+    def process(self, variant: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Runs the variant's processor with the settings `asked` for; its outcome as plain data,
+        `wall_seconds` added. Raises LabError if it fails.
         """
 
     def digests(self) -> TableDigests:
@@ -59,13 +62,14 @@ class Measured:
 def timed_run(
     bench: Bench,
     slot: Slot,
-    settings: Settings,
+    asked: Mapping[str, Any],
     *,
     documents: int,
     order: int,
     now: Callable[[], dt.datetime],
 ) -> Measured:
-    """One run in its four steps: clear, prove the state, process, prove the outcome.
+    """One run in its four steps: clear, prove the state, process with the settings `asked` for, prove the
+    outcome.
 
     A run whose state or outcome is not proved comes back void, with the reason; it is never left out
     silently. Raises GuardError if the tables hold rows that the lab did not write.
@@ -76,7 +80,7 @@ def timed_run(
     if problem:
         return Measured(_void(slot, order, started, f"database state not proved: {problem}"), {})
     try:
-        outcome = bench.process(settings)
+        outcome = bench.process(slot.variant, asked)
     except LabError as error:
         return Measured(_void(slot, order, started, f"the processor failed: {error}"), {})
     tables = bench.digests()
@@ -100,16 +104,16 @@ def timed_run(
         stages={stage: round(outcome["stages"].get(stage, 0.0), 6) for stage in STAGES},
         slices=tuple((part["documents"], round(part["seconds"], 6)) for part in outcome["slices"]),
         digest=run_digest(tables),
-        void=_outcome_problem(outcome, settings, documents),
+        void=_outcome_problem(outcome, asked, documents),
     )
     return Measured(run, tables)
 
 
-def _outcome_problem(outcome: Mapping[str, Any], settings: Settings, documents: int) -> str:
-    asked, used = settings.model_dump(), outcome["settings"]
-    other = [name for name in sorted({*asked, *used}) if asked.get(name) != used.get(name)]
+def _outcome_problem(outcome: Mapping[str, Any], asked: Mapping[str, Any], documents: int) -> str:
+    used = outcome["settings"]
+    other = [name for name in sorted(asked) if asked[name] != used.get(name)]
     if other:
-        parts = [f"{name} is {used.get(name)}, not {asked.get(name)}" for name in other]
+        parts = [f"{name} is {used.get(name)}, not {asked[name]}" for name in other]
         return f"settings not as planned: {', '.join(parts)}"
     if outcome["documents"] != documents:
         return f"{outcome['documents']} documents have an outcome, not {documents}"
@@ -150,11 +154,20 @@ def run_digest(tables: TableDigests) -> str:
 class DatabaseBench:
     """The real bench: a lab database and the processor in a fresh Python process for every run."""
 
-    def __init__(self, place: Place, workload: Workload, command: tuple[str, ...] | None = None) -> None:
-        """`command` starts the process; default: this Python on `provenir_lab.lab.run_once`."""
+    def __init__(
+        self,
+        place: Place,
+        workload: Workload,
+        command: tuple[str, ...] | None = None,
+        packages: Mapping[str, Path] | None = None,
+    ) -> None:
+        """`command` starts the process; default: this Python on `provenir_lab.lab.run_once`. `packages`:
+        variant -> the folder that holds its version of the package, where that is not this one.
+        """
         self._place = place
         self._workload = workload
-        self._command = command or (sys.executable, "-m", "provenir_lab.lab.run_once")
+        self._command = command or (sys.executable, "-m", RUN_MODULE)
+        self._packages = packages or {}
         self._engine = place.engine()
         self._columns = compile_mapper(place.contract, place.target.tables).columns
 
@@ -177,21 +190,22 @@ class DatabaseBench:
             )
         return ""
 
-    def process(self, settings: Settings) -> Mapping[str, Any]:
-        asked = {
+    def process(self, variant: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:
+        package = self._packages.get(variant)
+        request = {
             "place": self._place.to_dict(),
-            "settings": settings.model_dump(),
+            "settings": dict(asked),
             "first": self._workload.first,
             "last": self._workload.last,
         }
         begun = time.perf_counter()
         with tempfile.TemporaryFile() as log:  # a pipe that nobody reads would block a talkative processor
-            done = subprocess.run(
+            done = run_child(
                 self._command,
-                input=json.dumps(asked).encode(),
+                input=json.dumps(request).encode(),
                 stdout=subprocess.PIPE,
                 stderr=log,
-                check=False,
+                env=package_environment(package) if package else None,
             )
         wall = time.perf_counter() - begun
         try:

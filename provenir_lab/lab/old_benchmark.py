@@ -132,7 +132,7 @@ def measure_old_benchmark(
                 measured = timed_run(
                     bench,
                     slot,
-                    settings[slot.variant],
+                    settings[slot.variant].model_dump(),
                     documents=passport["count"],
                     order=len(done) + 1,
                     now=now,

@@ -296,6 +296,16 @@ def newest_result(results: str | Path, name: str) -> Path | None:
     return finished[-1].parent if finished else None
 
 
+def interrupted_result(results: str | Path, name: str) -> Path:
+    """The newest result of an experiment that was begun and not finished. Raises UsageError if there is
+    none.
+    """
+    begun = sorted(path.parent for path in Path(results, name).glob("*/plan.json"))
+    if not begun or (begun[-1] / "summary.json").is_file():
+        raise UsageError(f"{Path(results, name)} holds no interrupted result: start without --resume")
+    return begun[-1]
+
+
 def _unwritable(path: Path, error: OSError) -> LabError:
     return LabError(
         f"cannot write {path}: {error.strerror or error}; free space or name another results folder."

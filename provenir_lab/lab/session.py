@@ -22,8 +22,10 @@ from provenir_lab.settings import Database, Settings
 class DatabaseWorkshop:
     """The real workshop: a lab database."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, packages: Mapping[str, Path] | None = None) -> None:
+        """`packages`: variant -> the folder of its version of the package, where that is not this one."""
         self._place = place
+        self._packages = packages
         self._workload: Workload | None = None
 
     def environment(self) -> dict[str, Any]:
@@ -41,7 +43,7 @@ class DatabaseWorkshop:
     @contextmanager
     def bench(self, documents: Documents, count: int) -> Iterator[tuple[Bench, Mapping[str, Any]]]:
         workload = self._workload = prepare(self._place, documents, count, self._workload)
-        bench = DatabaseBench(self._place, workload)
+        bench = DatabaseBench(self._place, workload, packages=self._packages)
         try:
             yield bench, workload.passport
         finally:

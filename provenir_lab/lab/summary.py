@@ -12,6 +12,7 @@ from provenir_lab.lab.experiment import Experiment
 from provenir_lab.lab.order import BASELINE, pairs_of, pairs_of_same
 from provenir_lab.lab.record import CONFIRM, MEASURE, STAGES, Digests, Run
 from provenir_lab.lab.statistics import Estimate
+from provenir_lab.lab.suites import Tests
 from provenir_lab.lab.verdict import Verdict, gate_problems, judge
 
 MIGRATION_DOCUMENTS = 11_000_000
@@ -42,8 +43,13 @@ def compare(
     threshold: float | None = None,
     confidence: float = 0.95,
     keep_if_equivalent: bool = False,
+    other_problems: Sequence[str] = (),
+    gated: bool = True,
 ) -> Comparison:
-    """The comparison of `variant` with the baseline; with a `threshold` it is judged."""
+    """The comparison of `variant` with the baseline; with a `threshold` it is judged.
+
+    `other_problems` are those of gates beside the data; `gated`: whether these have been passed at all.
+    """
     chosen = [run for run in runs if run.part in parts]
     pairs = pairs_of(chosen, variant, parts)
     ratios = _ratios(pairs)
@@ -54,10 +60,16 @@ def compare(
         [run for run in chosen if run.variant == variant],
         digests,
     )
+    problems += other_problems
     verdict = None
     if threshold is not None:
         verdict = judge(
-            estimate, threshold, problems, pair_spread=spread, keep_if_equivalent=keep_if_equivalent
+            estimate,
+            threshold,
+            problems,
+            pair_spread=spread,
+            keep_if_equivalent=keep_if_equivalent,
+            gated=gated,
         )
     return Comparison(variant, parts, planned, tuple(pairs), estimate, spread, tuple(problems), verdict)
 
@@ -222,8 +234,12 @@ def summarise(
     workload: Mapping[str, Any],
     tied: Sequence[str] = (),
     threshold_source: str = "",
+    tests: Tests | None = None,
+    warnings: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """The whole of `summary.json`. `variants`: name -> settings; `comparisons`: the judged one last."""
+    """The whole of `summary.json`. `variants`: name -> settings; `comparisons`: the judged one last; `tests`:
+    the test suites of two versions of the code.
+    """
     estimated = [run for run in runs if run.part in (MEASURE, CONFIRM)]
     planned = {run.variant: 0 for run in estimated}
     for run in estimated:
@@ -237,6 +253,9 @@ def summarise(
     decided = next((c for c in reversed(comparisons) if c.verdict is not None), None)
     best = decided.variant if decided and decided.verdict and decided.verdict.decision == "keep" else BASELINE
     rates = [run.rec_per_min for run in estimated if run.variant == best and run.valid]
+    compared = [comparison_summary(c) for c in comparisons]
+    if experiment.code is not None:
+        compared[-1]["gates"]["tests"] = tests.to_dict() if tests else None
     summary: dict[str, Any] = {
         "kind": "baseline" if experiment.is_baseline else "experiment",
         "name": experiment.name,
@@ -247,13 +266,13 @@ def summarise(
         "threshold_percent": experiment.threshold_percent,
         "threshold_source": threshold_source,
         "variants": described,
-        "comparisons": [comparison_summary(c) for c in comparisons],
+        "comparisons": compared,
         "tied": list(tied),
         "accepted_variant": best,
         "noise": noise_summary(runs, experiment),
         "forecast": forecast_summary(rates) if rates else None,
         "scaling": scaling_summary(described) if experiment.change == "workers" else [],
-        "warnings": _warnings(experiment, described),
+        "warnings": [*warnings, *_warnings(experiment, described)],
     }
     return summary | {"headline": _headline(summary, decided)}
 

@@ -67,16 +67,12 @@ def conclusion(summary: Summary) -> list[str]:
         if label.get("confidence") == "Low":
             return ["The runs vary by 10 % or more: close other programs, take more documents, run again."]
         return ["The baseline is steady enough to judge experiments against."]
-    name = judged["variant"]
+    name, of_code = judged["variant"], "tests" in judged["gates"]
     lines = [f"{name} is {judged['verdict']}: {judged['reason']}."]
-    lines.append(
-        {
-            "keep": f"Keep it: add --set {name} when processing, or let a campaign accept it.",
-            "revert": f"Leave {name} out. If that is a surprise, look at the stages: which one grew?",
-            "reject": "Do not use it, however fast. Find out why the data differ before anything else.",
-            "baseline stays": "Leave the setting as it is.",
-        }[judged["decision"]]
-    )
+    advice = _CODE_ADVICE if of_code else _SETTING_ADVICE
+    lines.append(advice[judged["decision"]].format(name=name))
+    if of_code:
+        lines.append(_tests_text(judged["gates"]["tests"]))
     if judged["verdict"] == "INCONCLUSIVE":
         lines.append("To settle it, take more pairs (--runs), longer runs, or a quieter machine.")
     if summary["tied"]:
@@ -84,6 +80,31 @@ def conclusion(summary: Summary) -> list[str]:
     if summary["indicative"]:
         lines.append("This was the quick form: indicative. The full form decides.")
     return lines
+
+
+_SETTING_ADVICE = {
+    "keep": "Keep it: add --set {name} when processing, or let a campaign accept it.",
+    "revert": "Leave {name} out. If that is a surprise, look at the stages: which one grew?",
+    "reject": "Do not use it, however fast. Find out why the data differ before anything else.",
+    "baseline stays": "Leave the setting as it is.",
+}
+_CODE_ADVICE = {
+    "keep": "Keep the new version.",
+    "revert": "Go back to the old version. If that is a surprise, look at the stages: which one grew?",
+    "reject": "Do not use the new version, however fast. Put right what the gates found first.",
+    "baseline stays": "The new version is no reason to change: decide by other things than speed.",
+}
+
+
+def _tests_text(tests: Mapping[str, Any] | None) -> str:
+    if tests is None:
+        return "The test suites have not run (--no-tests): this comparison is not gated by them."
+    parts = [
+        f"{side}: {tests[side]['passed']:,} passed, {tests[side]['failed'] + tests[side]['errors']:,} failed,"
+        f" {tests[side]['skipped']:,} skipped"
+        for side in ("baseline", "candidate")
+    ]
+    return f"Test suites ({tests['command']}): {'; '.join(parts)}."
 
 
 def comparison_text(summary: Summary) -> str:

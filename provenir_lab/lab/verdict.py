@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from provenir_lab.lab.record import Digests, Run
@@ -13,6 +13,8 @@ from provenir_lab.lab.statistics import Estimate, pairs_needed
 VerdictName = Literal["INVALID", "FASTER", "SLOWER", "EQUIVALENT", "INCONCLUSIVE"]
 TableDigests = Mapping[str, tuple[int, str]]
 Decision = Literal["keep", "revert", "baseline stays", "reject"]
+
+NOT_GATED = "not gated: the test suites have not run, so it is not to be kept yet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +33,26 @@ def judge(
     *,
     pair_spread: float = 0.0,
     keep_if_equivalent: bool = False,
+    gated: bool = True,
 ) -> Verdict:
     """The verdict over a candidate: `log_ratio` of candidate throughput / baseline throughput.
 
     `threshold` 0.03 means 3 %; `problems` are those of the gates. `log_ratio` None: no pair is left to judge.
+    Not `gated`: a gate that belongs to the comparison was left out, so nothing is kept.
     """
+    verdict = _judged(log_ratio, threshold, problems, pair_spread, keep_if_equivalent)
+    if gated or verdict.decision != "keep":
+        return verdict
+    return replace(verdict, decision="baseline stays", reason=f"{verdict.reason}; {NOT_GATED}")
+
+
+def _judged(
+    log_ratio: Estimate | None,
+    threshold: float,
+    problems: Sequence[str],
+    pair_spread: float,
+    keep_if_equivalent: bool,
+) -> Verdict:
     if problems or log_ratio is None:
         return Verdict("INVALID", "reject", "; ".join(problems) or "no valid pair of runs")
     t = math.log1p(threshold)

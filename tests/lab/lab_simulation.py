@@ -12,7 +12,7 @@ from provenir_lab.errors import LabError
 from provenir_lab.lab.conduct import conduct
 from provenir_lab.lab.experiment import Documents, Experiment, parse_experiment
 from provenir_lab.lab.record import STAGES, Result
-from provenir_lab.settings import Settings
+from provenir_lab.settings import Settings, build_settings
 
 ENVIRONMENT = {
     "provenir_lab": "0.1.0",
@@ -46,8 +46,8 @@ class SimulatedBench:
         self.workshop.calls.append("prove ready")
         return ""
 
-    def process(self, settings: Settings) -> Mapping[str, Any]:
-        workshop = self.workshop
+    def process(self, variant: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:
+        workshop, settings = self.workshop, build_settings(asked)
         workshop.calls.append("process")
         run = next(workshop.counter)
         if run in workshop.crashes:

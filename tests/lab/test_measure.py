@@ -17,7 +17,7 @@ NOW = dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC)
 
 
 def measured(bench: SimulatedBench, settings: Settings = Settings(), documents: int = 100) -> Run:
-    return timed_run(bench, SLOT, settings, documents=documents, order=7, now=lambda: NOW).run
+    return timed_run(bench, SLOT, settings.model_dump(), documents=documents, order=7, now=lambda: NOW).run
 
 
 def test_steps_stand_in_their_order() -> None:

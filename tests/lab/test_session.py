@@ -14,7 +14,7 @@ from provenir_lab.lab.place import Place, ensure_lab, open_place
 from provenir_lab.lab.record import Result
 from provenir_lab.lab.session import run_baseline, run_experiment
 from provenir_lab.lab.workload import FIRST_APP_ID, count_for, prepare
-from provenir_lab.settings import Database, Settings
+from provenir_lab.settings import Database
 
 
 @pytest.fixture
@@ -135,7 +135,7 @@ def test_the_bench_proves_the_state_of_tables_and_documents(place: Place, tmp_pa
     bench = DatabaseBench(place, workload)
     try:
         assert bench.prove_ready() == ""
-        outcome = bench.process(Settings(batch_size=7))
+        outcome = bench.process("baseline", {"batch_size": 7})
         assert (outcome["documents"], outcome["settings"]["batch_size"]) == (20, 7)
         assert "app_base holds 20 rows" in bench.prove_ready()
         assert bench.digests()["app_base"][0] == 20
@@ -150,7 +150,7 @@ def test_the_bench_proves_the_state_of_tables_and_documents(place: Place, tmp_pa
 def test_the_bench_refuses_rows_that_the_lab_did_not_write(place: Place, tmp_path: Path) -> None:
     bench = DatabaseBench(place, prepare(place, Documents(), 5))
     try:
-        bench.process(Settings())
+        bench.process("baseline", {})
         execute(tmp_path, f"delete from processing_log where app_id = {FIRST_APP_ID}")
         with pytest.raises(GuardError):
             bench.clear()
@@ -169,7 +169,7 @@ def test_a_process_that_fails_is_told(place: Place, code: str, message: str) -> 
     bench = DatabaseBench(place, prepare(place, Documents(), 5), command=(sys.executable, "-c", code))
     try:
         with pytest.raises(LabError, match=message):
-            bench.process(Settings())
+            bench.process("baseline", {})
     finally:
         bench.close()
 
