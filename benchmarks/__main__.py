@@ -19,9 +19,10 @@ from provenir_lab.mapping.ablation import ABLATIONS
 RESULTS = Path(__file__).parent / "results"
 COUNTS = {"compact": 100, "realistic": 100, "heavy": 40}
 """Documents a round."""
-ROUNDS, END_TO_END_ROUNDS, DATABASE_ROUNDS = 7, 5, 3
-END_TO_END, DATABASE_DOCUMENTS, MEMORY = 600, 1000, 10_000
-"""Documents of the whole way, on each database, and whose memory is measured."""
+ROUNDS, END_TO_END_ROUNDS, DATABASE_ROUNDS, WORKER_ROUNDS = 7, 5, 3, 5
+END_TO_END, DATABASE_DOCUMENTS, WORKER_DOCUMENTS, MEMORY = 600, 1000, 4000, 10_000
+"""Documents of the whole way; on each database with each setting, and for one worker against two; and those
+whose memory is measured."""
 QUICK = 5
 """The quick form takes a fifth of the documents, and one round."""
 
@@ -33,8 +34,7 @@ def main(arguments: list[str]) -> int:
     report = Report(judge=not asked.quick)  # a few documents, caches cold, prove nothing
     with tempfile.TemporaryDirectory(prefix="provenir-bench-", ignore_cleanup_errors=True) as folder:
         if asked.databases:
-            documents = DATABASE_DOCUMENTS // share
-            _databases(report, Path(folder), documents, rounds or DATABASE_ROUNDS, quick=asked.quick)
+            _databases(report, Path(folder), share, rounds)
         else:
             counts = {profile: max(2, count // share) for profile, count in COUNTS.items()}
             found = {p: stages.measure_stages(p, count, rounds or ROUNDS) for p, count in counts.items()}
@@ -145,19 +145,57 @@ def _memory(report: Report, documents: int) -> None:
     report.keep("memory", found)
 
 
-def _databases(report: Report, folder: Path, count: int, rounds: int, *, quick: bool) -> None:
+def _databases(report: Report, folder: Path, share: int, rounds: int | None) -> None:
+    quick = rounds is not None
     with databases.databases(folder) as (found, missing):
         for reason in missing:
             print(f"left out: {reason}")
         for database in found:
-            runs, parsing = databases.measure_database(database, count, rounds, quick=quick)
-            _database(report, database.name, runs, parsing)
+            print(f"\n{database.name}, realistic documents")
+            database.place.fill(WORKER_DOCUMENTS // share, "realistic")
+            _workers(report, database, WORKER_DOCUMENTS // share, rounds or WORKER_ROUNDS)
+            arms = databases.variants(database, quick=quick)
+            count = DATABASE_DOCUMENTS // share
+            runs, _ = databases.measure_database(database, arms, count, rounds or DATABASE_ROUNDS)
+            _settings(report, database.name, runs)
         report.keep("left_out", missing)
 
 
-def _database(
-    report: Report, name: str, runs: dict[str, list[databases.Measured]], parsing: list[float]
-) -> None:
+def _workers(report: Report, database: databases.Database, count: int, rounds: int) -> None:
+    runs, parsing = databases.measure_database(database, databases.WORKERS, count, rounds)
+    one, two = runs[databases.DEFAULT], runs[databases.TWO_WORKERS]
+    name = database.name
+    against_lxml, speed_up = {"SQLite": (5.5, 1.6), "PostgreSQL": (4.0, 1.3)}.get(name, (None, None))
+    fastest = [r.seconds for r in two]
+    report.figures(
+        [
+            Figure(f"{name}: lxml alone, whole documents, one core", rate(parsing), unit="/CPU s"),
+            Figure(f"{name}: one worker, documents", rate([r.seconds for r in one]), unit="/s"),
+            Figure(f"{name}: two workers, documents", rate(fastest), unit="/s"),
+            Figure(
+                f"{name}: two workers against lxml alone, by the clock",
+                ratio(parsing, fastest),
+                at_least=against_lxml,
+            ),
+            Figure(
+                f"{name}: the same, had they and the server two cores alone",
+                ratio(parsing, [_cpu(r) / 2 for r in two]),
+                at_least=against_lxml,
+            ),
+            Figure(
+                f"{name}: speed-up of two workers",
+                ratio([r.seconds for r in one], fastest),
+                at_least=speed_up,
+            ),
+            Figure(f"{name}: CPU here, two workers", median(r.cpu_seconds for r in two) * 1e6, unit="us/doc"),
+            Figure(f"{name}: CPU of the server", median(r.server_seconds for r in two) * 1e6, unit="us/doc"),
+        ]
+    )
+    print(f"  {_shares([r.outcome for r in two])}")
+    report.keep(f"{name}, workers", {"parsing": parsing, "runs": _plain(runs)})
+
+
+def _settings(report: Report, name: str, runs: dict[str, list[databases.Measured]]) -> None:
     default = runs[databases.DEFAULT]
     rows = []
     for variant, found in runs.items():
@@ -174,40 +212,19 @@ def _database(
             ]
         )
     heads = [
-        "realistic documents",
+        "one worker",
         "documents/s",
         "default = 1",
         "us CPU here",
         "us CPU server",
         "CPU, default = 1",
     ]
-    report.table(name, heads, rows)
-    two = runs[databases.TWO_WORKERS]
-    mark = {"SQLite": 5.5, "PostgreSQL": 4.0}.get(name)
-    report.figures(
-        [
-            Figure(f"{name}: lxml alone, whole documents, one core", rate(parsing), unit="/CPU s"),
-            Figure(f"{name}: two workers, documents", rate([r.seconds for r in two]), unit="/s"),
-            Figure(
-                f"{name}: two workers against lxml alone, by the clock",
-                ratio(parsing, [r.seconds for r in two]),
-                at_least=mark,
-            ),
-            Figure(
-                f"{name}: the same, had they and the server two cores alone",
-                ratio(parsing, [_cpu(r) / 2 for r in two]),
-                at_least=mark,
-            ),
-        ]
-    )
-    print(f"  {_shares([r.outcome for r in default])}")
-    report.keep(
-        name,
-        {
-            "parsing": parsing,
-            "runs": {variant: [vars(run) for run in found] for variant, found in runs.items()},
-        },
-    )
+    report.table(f"{name}: settings", heads, rows)
+    report.keep(name, _plain(runs))
+
+
+def _plain(runs: dict[str, list[databases.Measured]]) -> dict[str, list[dict[str, Any]]]:
+    return {arm: [vars(run) for run in found] for arm, found in runs.items()}
 
 
 def _cpu(run: databases.Measured) -> float:

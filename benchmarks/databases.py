@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +21,9 @@ from provenir_lab.settings import Settings
 from provenir_lab.storage.database import open_engine
 from provenir_lab.storage.methods import possible_methods
 
-DEFAULT = "default"
-TWO_WORKERS = "workers=2"
+DEFAULT, TWO_WORKERS = "default", "workers=2"
+WORKERS: dict[str, dict[str, object]] = {DEFAULT: {}, TWO_WORKERS: {"workers": 2}}
+"""One worker against two; neither reads ahead, so that each has one thread at work."""
 _TRIED: dict[str, Sequence[object]] = {
     "write_method": (),
     "fetch": (),
@@ -31,10 +32,11 @@ _TRIED: dict[str, Sequence[object]] = {
     "prefetch": (2,),
     "parse_threads": (2,),
     "batch_size": (20, 100, 1000),
-    "workers": (2,),
 }
 """Setting -> values to try; none: all that it may have. Settings that do not exist are left out."""
 _PARSED_AT_ONCE = 50
+PARSED = 1000
+"""Documents that lxml parses in a round."""
 
 
 @dataclass(frozen=True)
@@ -108,29 +110,28 @@ def variants(database: Database, *, quick: bool) -> dict[str, dict[str, object]]
 
 
 def measure_database(
-    database: Database, count: int, rounds: int, *, quick: bool
+    database: Database, arms: Mapping[str, dict[str, object]], count: int, rounds: int
 ) -> tuple[dict[str, list[Measured]], list[float]]:
-    """The runs of every variant, and CPU seconds a document of parsing the same documents with lxml alone."""
-    place = database.place
-    place.fill(count, "realistic")
-    arms = variants(database, quick=quick)
+    """The runs of every arm over the first `count` documents of the place, and CPU seconds a document of
+    parsing realistic ones with lxml alone.
+    """
     runs: dict[str, list[Measured]] = {name: [] for name in arms}
     parsing: list[float] = []
     for number, order in interleaved(list(arms), rounds):
-        bare = _parse_documents(count)
+        bare = _parse_documents(min(count, PARSED))
         if number:
             parsing.append(bare)
         for name in order:
-            run = _measured(database, arms[name])
+            run = _measured(database, arms[name], count)
             if number:
                 runs[name].append(run)
     return runs, parsing
 
 
-def _measured(database: Database, settings: dict[str, object]) -> Measured:
+def _measured(database: Database, settings: dict[str, object], count: int) -> Measured:
     used = database.server_cpu or (lambda: 0.0)
     before = used()
-    outcome = database.place.process(settings)
+    outcome = database.place.process(settings, limit=count)
     documents = outcome["documents"]
     return Measured(
         outcome["seconds"] / documents,

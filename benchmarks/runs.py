@@ -31,10 +31,15 @@ class Place:
         self.lab.init()
         self.lab.generate(count, profile=profile)
 
-    def process(self, settings: Mapping[str, object] | None = None) -> dict[str, Any]:
-        """Clears the tables and processes all documents; the outcome. Raises CalledProcessError."""
+    def process(
+        self, settings: Mapping[str, object] | None = None, *, limit: int | None = None
+    ) -> dict[str, Any]:
+        """Clears the tables and processes all documents, or the first `limit`; the outcome. Raises
+        CalledProcessError.
+        """
         self.lab.clean()
         command = [sys.executable, "-m", "provenir_lab", "process", "--json", "--quiet"]
+        command += ["--limit", str(limit)] if limit else []
         command += ["--schema", self.schema] if self.schema else []
         for name, value in (settings or {}).items():
             command += ["--set", f"{name}={value}"]

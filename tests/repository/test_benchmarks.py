@@ -85,8 +85,8 @@ def test_databases(tmp_path: Path) -> None:
     left_out = " ".join(found["left_out"])
     assert "SQLite" in named and ("PostgreSQL" in named or "PostgreSQL: " in left_out)
     for name in named:
-        runs = found[name]["runs"]
-        assert {"default", "workers=2", "fetch=whole", "batch_size=20"} <= set(runs)
+        runs = found[name]
+        assert {"default", "fetch=whole", "batch_size=20"} <= set(runs)
         assert any(variant.startswith("write_method=") for variant in runs)
         for variant, measured in runs.items():
             setting, _, value = variant.partition("=")
@@ -94,9 +94,12 @@ def test_databases(tmp_path: Path) -> None:
             assert all(o["succeeded"] == 200 for o in outcomes), (name, variant)
             if setting in Settings.model_fields:
                 assert {str(o["settings"][setting]) for o in outcomes} == {value}
+        two = found[f"{name}, workers"]["runs"]["workers=2"]
+        assert [(r["outcome"]["succeeded"], r["outcome"]["settings"]["workers"]) for r in two] == [(800, 2)]
         assert f"{name}: two workers against lxml alone, by the clock" in printed
+        assert f"{name}: speed-up of two workers" in printed
     if "PostgreSQL" in named:
-        runs = found["PostgreSQL"]["runs"]
+        runs = found["PostgreSQL"]
         assert "write_method=copy" not in runs, "that is the default"
         assert all(run["server_seconds"] > 0 for run in runs["default"])
 
