@@ -4,7 +4,7 @@
     python3 dev.py test     style, types, notebooks without outputs, then the tests
     python3 dev.py lab      JupyterLab on the notebooks
     python3 dev.py bench    speed and memory of the stages, as ratios
-    python3 dev.py faults   the tests that kill, cut and starve the processor
+    python3 dev.py faults   the tests that kill, cut and starve the processor, then 50 runs killed by chance
     python3 dev.py docs     builds the guides into site/
 
 Further arguments go to the program behind the command (`dev.py test -k mapping`). The exit status is that
@@ -17,6 +17,7 @@ import hashlib
 import importlib.util
 import json
 import os
+import random
 import subprocess
 import sys
 import time
@@ -174,6 +175,20 @@ def test(arguments: list[str]) -> int:
     return 0
 
 
+def faults(arguments: list[str]) -> int:
+    """Run the tests of faults, each over every point it knows, then rounds of random kills.
+
+    `arguments` are those of the rounds: --seed, --rounds, --documents; with --round, that one alone is run.
+    """
+    if not any(argument.partition("=")[0] == "--seed" for argument in arguments):
+        arguments = ["--seed", str(random.SystemRandom().randrange(10**6)), *arguments]
+    print("== random kills come last, with", *arguments, flush=True)
+    os.environ["PROVENIR_LAB_TEST_ALL"] = "1"
+    one_round = any(argument.partition("=")[0] == "--round" for argument in arguments)
+    status = 0 if one_round else run(PYTHON, "-m", "pytest", *PARALLEL, *FAULTS)
+    return status or run(PYTHON, "tests/random_kills.py", *arguments)
+
+
 def check_notebooks() -> int:
     """1 if a notebook of the repository holds outputs or execution counts, else 0."""
     dirty = notebooks_with_outputs(ROOT / "notebooks")
@@ -204,15 +219,17 @@ class Command(NamedTuple):
 PARALLEL = ("--numprocesses", "logical", "--maxprocesses", "4", "--dist", "loadfile")
 WINDOWS = ("--platform", "win32", "--cache-dir", ".mypy_cache/windows")
 LAB = (f"--ServerApp.root_dir={ROOT}", "--LabApp.default_url=/lab/tree/notebooks")
-FAULTS = tuple(f"tests/processing/test_{name}.py" for name in ("faults", "kills", "server_faults"))
-FAULTS = tuple(f"tests/processing/test_{name}.py" for name in ("faults", "server_faults", "kills", "commit"))
+FAULTS = (
+    "tests/faults",
+    *(f"tests/processing/test_{name}.py" for name in ("faults", "server_faults", "kills", "commit")),
+)
 TEST_EXTRAS = {"test", "docs", "postgresql"}
 COMMANDS = {
     "demo": Command(set(), module("provenir_lab", "demo")),
     "test": Command(TEST_EXTRAS, test),
     "lab": Command({"postgresql"}, module("jupyterlab", *LAB)),
     "bench": Command({"postgresql"}, module("benchmarks")),
-    "faults": Command(TEST_EXTRAS, module("pytest", *FAULTS)),
+    "faults": Command(TEST_EXTRAS, faults),
     "docs": Command({"docs"}, module("mkdocs", "build", "--strict")),
 }
 

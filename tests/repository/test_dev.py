@@ -195,7 +195,23 @@ def test_notebooks_with_outputs_are_found(
 
 
 def test_fault_tests_exist(dev: ModuleType) -> None:
-    assert [name for name in dev.FAULTS if not (ROOT / name).is_file()] == []
+    assert [name for name in dev.FAULTS if not (ROOT / name).exists()] == []
+
+
+def test_random_kills_follow_the_tests_of_faults_and_can_be_replayed(
+    dev: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    commands: list[tuple[str, ...]] = []
+    monkeypatch.setattr(dev, "run", lambda *command: commands.append(command) or 0)
+    monkeypatch.setenv("PROVENIR_LAB_TEST_ALL", "")
+    assert dev.faults(["--rounds", "3"]) == 0
+    tests, kills = commands
+    assert tests[2] == "pytest"
+    assert kills[1:3] == ("tests/random_kills.py", "--seed")
+    assert kills[4:] == ("--rounds", "3")
+    assert f"--seed {kills[3]} " in capsys.readouterr().out
+    assert dev.faults(["--seed=4", "--round=2"]) == 0
+    assert [command[1:] for command in commands[2:]] == [("tests/random_kills.py", "--seed=4", "--round=2")]
 
 
 def test_makefile_knows_every_command(dev: ModuleType) -> None:
