@@ -45,6 +45,11 @@ _COMMANDS: tuple[tuple[str, Callable[..., None], str], ...] = (
     ("run", measure.run, "provenir-lab run experiments/phase2-1-batch-size.yaml"),
     ("campaign", measure.campaign, "provenir-lab campaign experiments/campaign-phase2.yaml"),
     ("report", measure.report, "provenir-lab report results/baseline/20260102T030405Z-1a2b"),
+    (
+        "compare-code",
+        measure.compare_code,
+        "provenir-lab compare-code main~1 main experiments/baseline.yaml --tests tests/mapping",
+    ),
     ("compare", measure.compare, "provenir-lab compare results/baseline/A results/baseline/B"),
     ("forecast", measure.forecast, "provenir-lab forecast --documents 11000000"),
     ("demo", measure.demo, "provenir-lab demo"),
