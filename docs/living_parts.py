@@ -166,7 +166,7 @@ def plan(reference: Reference) -> str:
 
 def _gain(asked: Experiment) -> str:
     low, high = asked.expected_gain_percent or (0, 0)
-    return f"{low:+g} to {high:+g} %"
+    return f"{low:+g} to {high:+g} %".replace("+0 ", "0 ")
 
 
 def _measured(decision: Decision | None) -> tuple[str, ...]:
