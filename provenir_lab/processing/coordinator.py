@@ -17,8 +17,10 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from multiprocessing import connection
-from typing import Any
+from types import TracebackType
+from typing import Any, Protocol, Self
 
 from provenir_lab.errors import LabError
 from provenir_lab.processing.logs import configure_logging
@@ -37,20 +39,51 @@ GRACE_SECONDS = 6.0
 _log = logging.getLogger(__name__)
 
 
-def run_spans(job: Job, spans: Sequence[Span], on_span: Callable[[Tally], None]) -> Tally:
-    """Runs every span in one of `job.settings.workers` processes; returns what they add up to.
+class Pool(Protocol):
+    """Workers that spans are handed to. Leaving the context ends their work."""
 
-    `on_span` is called with the sum so far whenever a span is finished. On any exception, KeyboardInterrupt
+    running: dict[Future[Any], Span]
+    """The spans without a result."""
+    lost: list[Span]
+    """The spans on which workers died."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether it should be replaced before more spans are begun."""
+
+    def fill(self, queue: deque[Span]) -> None:
+        """Hands out spans from the left of `queue`."""
+
+    def finished(self) -> Iterator[Tally]:
+        """Waits until a span is finished or lost; results first, then raises what a worker raised."""
+
+
+def run_spans(
+    job: Job,
+    spans: Sequence[Span],
+    on_span: Callable[[Tally], None],
+    open_pool: Callable[[int], Pool] | None = None,
+) -> Tally:
+    """Runs every span with `job.settings.workers` workers; returns what they add up to.
+
+    `open_pool` makes a pool of so many workers; None: of processes on this machine. `on_span` is called with the sum so far whenever a span is finished. On any exception, KeyboardInterrupt
     among them, all workers finish or roll back their batch and end. A document on which workers die is found
     and logged as failed (`too_large`). Raises LabError when workers keep dying all the same.
     """
-    return _Coordinator(job, on_span).run(spans)
+    return _Coordinator(job, on_span, open_pool or partial(_ProcessPool, job)).run(spans)
 
 
 class _Coordinator:
-    def __init__(self, job: Job, on_span: Callable[[Tally], None]) -> None:
+    def __init__(self, job: Job, on_span: Callable[[Tally], None], open_pool: Callable[[int], Pool]) -> None:
         self._job = job
         self._on_span = on_span
+        self._open_pool = open_pool
         self._total = Tally()
         self._deaths_in_a_row = 0
 
@@ -58,24 +91,22 @@ class _Coordinator:
         waiting = deque(spans)
         suspects: deque[Span] = deque()
         while waiting or suspects:
-            # suspects run one at a time in a process of their own: so it is known whose fault a death is
+            # suspects run one at a time: so it is known whose fault a death is
             queue, size = (suspects, 1) if suspects else (waiting, self._job.settings.workers)
-            with _Pool(self._job, size) as pool:
-                try:
-                    self._drain(pool, queue)
-                except BrokenProcessPool:
-                    lost = list(pool.running.values())
-                    self._note_death(lost)
-                    if queue is suspects:
-                        suspects.extendleft(reversed(self._halves(lost[0])))
-                    else:
-                        suspects.extend(lost)
+            with self._open_pool(size) as pool:
+                self._drain(pool, queue)
+            if pool.lost:
+                self._note_death(pool.lost)
+                if queue is suspects:
+                    suspects.extendleft(reversed(self._halves(pool.lost[0])))
+                else:
+                    suspects.extend(pool.lost)
         return self._total
 
-    def _drain(self, pool: _Pool, queue: deque[Span]) -> None:
+    def _drain(self, pool: Pool, queue: deque[Span]) -> None:
         """Runs the spans of `queue` until there is none, or the pool is due to be replaced."""
         while True:
-            if not pool.is_old:
+            if not pool.is_spent:
                 pool.fill(queue)
             if not pool.running:
                 return
@@ -96,7 +127,7 @@ class _Coordinator:
                 f"worker processes died {self._deaths_in_a_row} times in a row, the last time between app_id "
                 f"{lost[0].first} and {lost[-1].last}: look at the memory of this machine, or run with fewer "
                 "workers; running again goes on with what is pending"
-            ) from None
+            )
 
     def _halves(self, span: Span) -> list[Span]:
         """What to try in place of a span that killed its worker: nothing, once it is a single document."""
@@ -110,8 +141,8 @@ class _Coordinator:
         return [Span(span.first, middle), Span(middle + 1, span.last)]
 
 
-class _Pool:
-    """A process pool whose workers can be stopped. Leaving the context ends them all."""
+class _ProcessPool:
+    """Worker processes of this machine that can be stopped. A death breaks the pool: all it ran is lost."""
 
     def __init__(self, job: Job, size: int) -> None:
         context = multiprocessing.get_context("spawn")
@@ -123,9 +154,9 @@ class _Pool:
             size, mp_context=context, initializer=_start_worker, initargs=(job, self._stop_reader)
         )
         self.running: dict[Future[Tally], Span] = {}
-        """The spans without a result."""
+        self.lost: list[Span] = []
 
-    def __enter__(self) -> _Pool:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -134,21 +165,24 @@ class _Pool:
         self._stop_reader.close()
 
     @property
-    def is_old(self) -> bool:
-        """Whether the workers have done as many documents as they should before they are replaced."""
-        return self._documents_left <= 0
+    def is_spent(self) -> bool:
+        """Whether it is broken, or its workers have done as many documents as they should."""
+        return bool(self.lost) or self._documents_left <= 0
 
     def fill(self, queue: deque[Span]) -> None:
-        """Hands out spans from the left of `queue`."""
         while queue and len(self.running) < self._in_flight:
             span = queue.popleft()
             self.running[self._executor.submit(_run_span, span)] = span
 
     def finished(self) -> Iterator[Tally]:
-        """Waits for at least one span; results first, then raises what a worker raised."""
         done, _ = wait(self.running, return_when=FIRST_COMPLETED)
         for future in sorted(done, key=lambda f: f.exception() is not None):
-            tally = future.result()
+            try:
+                tally = future.result()
+            except BrokenProcessPool:
+                self.lost = list(self.running.values())
+                self.running.clear()
+                return
             del self.running[future]
             self._documents_left -= tally.documents
             yield tally

@@ -38,10 +38,10 @@ class Tally:
     stages: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
     """Stage -> seconds, summed over workers."""
     cpu_seconds: float = 0.0
-    peak_memory: dict[int, float] = field(default_factory=dict)
-    """Process id -> largest resident memory in MB."""
+    peak_memory: dict[str, float] = field(default_factory=dict)
+    """`machine:process id` -> largest resident memory in MB."""
     commits: list[tuple[float, int]] = field(default_factory=list)
-    """(`time.perf_counter()` after the commit, documents of the batch); that clock is system-wide."""
+    """(`time.perf_counter()` after the commit, documents of the batch); that clock is the machine's."""
     begun: float | None = None
     """`time.perf_counter()` before the first fetch."""
 
@@ -59,6 +59,11 @@ class Tally:
     def add_seconds(self, stages: Mapping[str, float]) -> None:
         for stage, seconds in stages.items():
             self.stages[stage] += seconds
+
+    def shift(self, seconds: float) -> None:
+        """Brings the times of another machine to the clock of this one."""
+        self.begun = None if self.begun is None else self.begun + seconds
+        self.commits = [(when + seconds, documents) for when, documents in self.commits]
 
     def add(self, other: Tally) -> None:
         self.succeeded += other.succeeded
@@ -125,6 +130,8 @@ class Outcome:
     slices: tuple[Slice, ...]
     settings: Settings
     """As really used."""
+    cluster: str | None = None
+    """The Dask cluster that did the work, with its dashboard; None: this machine's own processes."""
 
     @property
     def rec_per_min(self) -> float:
@@ -152,6 +159,7 @@ class Outcome:
             *((f"  {category}", count) for category, count in self.failed.items()),
             ("seconds", self.seconds),
             ("records per minute", round(self.rec_per_min)),
+            *([("Dask cluster", self.cluster)] if self.cluster else ()),
             ("CPU seconds", self.cpu_seconds),
             ("peak memory, MB", self.peak_memory_mb),
             *((f"  {stage}, seconds", spent) for stage, spent in self.stages.items()),
@@ -172,7 +180,13 @@ class Outcome:
         return html_table(f"Run {self.session_id}", self.summary())
 
 
-def outcome_of(tally: Tally, session_id: str, settings: Settings, source_duplicates: int = 0) -> Outcome:
+def outcome_of(
+    tally: Tally,
+    session_id: str,
+    settings: Settings,
+    source_duplicates: int = 0,
+    cluster: str | None = None,
+) -> Outcome:
     """The outcome that a run's tally amounts to."""
     return Outcome(
         session_id=session_id,
@@ -193,6 +207,7 @@ def outcome_of(tally: Tally, session_id: str, settings: Settings, source_duplica
         stages=dict(tally.stages),
         slices=slices_of(tally.commits, tally.begun or 0.0),
         settings=settings,
+        cluster=cluster,
     )
 
 

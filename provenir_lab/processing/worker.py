@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -64,6 +65,7 @@ class Worker:
         self._writer = Writer(self._engine, job.target, self._mapper.columns, settings)
         self._prefix_length = PrefixLength()
         self._process = psutil.Process()
+        self._name = f"{platform.node()}:{os.getpid()}"
 
     def close(self) -> None:
         self._engine.dispose()
@@ -126,7 +128,7 @@ class Worker:
 
     def _note_memory(self, tally: Tally) -> None:
         memory = self._process.memory_info().rss / 1e6
-        tally.peak_memory[os.getpid()] = max(memory, tally.peak_memory.get(os.getpid(), 0.0))
+        tally.peak_memory[self._name] = max(memory, tally.peak_memory.get(self._name, 0.0))
 
 
 def log_failures(job: Job, failures: Sequence[Failure]) -> Tally:
