@@ -8,15 +8,18 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
+from provenir_lab import __version__
 from provenir_lab.cli import checks, data, measure, work
 from provenir_lab.cli.options import with_category
-from provenir_lab.cli.output import show_error
-from provenir_lab.errors import LabError
+from provenir_lab.cli.output import show_failure
+from provenir_lab.cli.wrong_use import wrong_use
+from provenir_lab.errors import LabError, UsageError
 
 INTERRUPTED = 130
 """What the parser of some versions returns for Ctrl-C, where others raise."""
@@ -55,6 +58,22 @@ _COMMANDS: tuple[tuple[str, Callable[..., None], str], ...] = (
     ("demo", measure.demo, "provenir-lab demo"),
     ("doctor", checks.doctor, "provenir-lab doctor --database production"),
 )
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        print(f"provenir-lab {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_show_version)
+    ] = False,
+) -> None: ...
+
+
 for _name, _function, _example in _COMMANDS:
     app.command(_name, epilog=f"Example: {_example}")(_function)
 contract_app.command("check", epilog="Example: provenir-lab contract check my-contract.json")(
@@ -66,16 +85,17 @@ app.add_typer(contract_app, name="contract")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command line and returns its exit status: 0 done, 1 the work failed, 2 wrong use.
 
-    Every error is printed as one line on standard error: what, where, what to do.
+    Every error is printed as one line on standard error: what, where, what to do; with `--json` it is also
+    the one object on standard output.
     """
     command: Any = typer.main.get_command(app)
     asked = with_category(sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    fail = partial(show_failure, as_json="--json" in asked)
     try:
         with _sigterm_as_interrupt():
             status = command.main(asked, prog_name="provenir-lab", standalone_mode=False)
     except LabError as error:
-        show_error(str(error))
-        return error.exit_status
+        return fail(str(error), error.exit_status)
     except (KeyboardInterrupt, typer.Abort):
         status = INTERRUPTED
     except BrokenPipeError:  # the reader of our output has gone, as in `provenir-lab map ... | head`
@@ -83,13 +103,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except Exception as error:
         if hasattr(error, "format_message"):  # of the command-line parser
-            show_error(f"{error.format_message().rstrip('.')} (see provenir-lab --help)")
-            return 2
-        show_error(_unexpected(error))
-        return 1
+            return fail(wrong_use(error, asked, command), UsageError.exit_status)
+        return fail(_unexpected(error), LabError.exit_status)
     if status == INTERRUPTED:
-        show_error("interrupted; what is done is kept, and the same command goes on from there")
-        return 1
+        return fail("interrupted; what is done is kept, and the same command goes on from there", 1)
     return status if isinstance(status, int) else 0
 
 

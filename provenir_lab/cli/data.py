@@ -10,7 +10,7 @@ import typer
 
 from provenir_lab.cli.options import ContractFile, Database, Json, Metrics, Quiet, Schema, open_lab
 from provenir_lab.cli.output import show, show_message
-from provenir_lab.errors import UsageError
+from provenir_lab.errors import LabError, UsageError
 
 
 def init(
@@ -132,5 +132,5 @@ def clean(
         if not sys.stdin.isatty():
             raise UsageError("clean deletes rows and cannot ask here: give --yes if that is meant")
         if not typer.confirm(f"Delete all rows that {lab!r} has written?", err=True):
-            raise typer.Exit(1)
+            raise LabError("not confirmed: nothing was deleted")
     show(lab.clean(), as_json=json)

@@ -35,6 +35,14 @@ def show_error(message: str) -> None:
     print(f"error: {message}", file=sys.stderr)
 
 
+def show_failure(message: str, status: int, *, as_json: bool) -> int:
+    """The error on standard error, with `--json` also as the one object on standard output."""
+    show_error(message)
+    if as_json:
+        show_json({"error": message, "exit_status": status})
+    return status
+
+
 def show_message(message: str, *, quiet: bool) -> None:
     """A remark on standard error."""
     if not quiet:

@@ -84,9 +84,12 @@ def map_(
     quiet: Quiet = False,
 ) -> None:
     """Print the rows that documents map to, one JSON object a line. Needs no database."""
-    lab = open_lab("sqlite:///lab.db", contract, quiet=quiet)
-    for mapped in lab.map(*files, **settings_of(set_)):
-        show_json(mapped)
+    found = open_lab("sqlite:///lab.db", contract, quiet=quiet).map(*files, **settings_of(set_))
+    if json:
+        show_json({"documents": list(found)})
+    else:
+        for mapped in found:
+            show_json(mapped)
 
 
 def verify(

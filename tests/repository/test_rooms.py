@@ -18,6 +18,7 @@ LEVELS = (
     {"lab", "doctor"},
     {"api"},
     {"cli"},
+    {"aliases"},
     {"__init__", "__main__"},
 )
 """A module imports from the levels below its own and from its own room; the lowest level is one room."""
