@@ -43,8 +43,6 @@ LONGEST_RUN = 300
 """Seconds after which a run that does not end counts as hanging."""
 LONGEST_GRACE = 15
 """Seconds within which all processes of a killed run must be gone."""
-Make = Callable[[], str]
-"""Makes a fresh database with the documents in it; returns its URL."""
 
 
 class Broken(Exception):
@@ -110,13 +108,13 @@ def _arguments(rng: random.Random, workers: int, batch: int) -> tuple[str, ...]:
     )
 
 
-def play(runs: list[Run], url: str, expected: dict[str, TableDigest], figures: Figures) -> None:
+def play(runs: list[Run], kind: Kind, figures: Figures) -> None:
     """Plays one round on a fresh database. Raises Broken."""
-    lab = Lab(url)
+    lab = Lab(kind.make())
     for run in runs:
-        _play_run(run, url, figures)
+        _play_run(run, lab.database.url, figures)
         _check_halves(lab)
-    _check_whole(lab, expected, figures)
+    _check_whole(lab, kind.expected, figures)
 
 
 def _play_run(run: Run, url: str, figures: Figures) -> None:
@@ -193,9 +191,18 @@ def _number(lab: Lab, what: str, of: str = "*") -> int:
     return int(number or 0)
 
 
+@dataclass(frozen=True)
+class Kind:
+    """A kind of database: how a fresh one with all documents is made, and what an undisturbed load gives."""
+
+    make: Callable[[], str]
+    """Returns the URL."""
+    expected: dict[str, TableDigest]
+
+
 @contextmanager
-def places(documents: int, folder: Path) -> Iterator[tuple[dict[str, Make], dict[str, TableDigest]]]:
-    """How to make fresh databases, by kind; and what the tables hold after an undisturbed load."""
+def kinds_of_databases(documents: int, folder: Path) -> Iterator[dict[str, Kind]]:
+    """Those that are here, by name."""
     made = list(generate(documents, seed=3, profile="compact", faults=0.02))
     template = folder / "template.db"
     new_lab(f"sqlite:///{template.as_posix()}", made)
@@ -204,16 +211,14 @@ def places(documents: int, folder: Path) -> Iterator[tuple[dict[str, Make], dict
     def copied() -> str:
         return f"sqlite:///{shutil.copy(template, folder / f'{next(numbers)}.db')}"
 
-    undisturbed = Lab(copied())
-    undisturbed.process(stop_after_failures=0)
-    expected = digests(undisturbed)
-    makers: dict[str, Make] = {"sqlite": copied}
-    server = None
+    kinds = {"sqlite": _kind(copied)}
     try:
         server = PostgresServer()
     except Unavailable as reason:
         print(f"SQLite alone: {reason}")
-    else:
+        yield kinds
+        return
+    try:
         new_lab(server.create_database("template_lab"), made)
 
         def created() -> str:
@@ -221,27 +226,30 @@ def places(documents: int, folder: Path) -> Iterator[tuple[dict[str, Make], dict
             server.execute(f"CREATE DATABASE {name} TEMPLATE template_lab")
             return server.url(name)
 
-        makers["postgresql"] = created
-    try:
-        yield makers, expected
+        yield {**kinds, "postgresql": _kind(created)}
     finally:
-        if server is not None:
-            server.remove()
+        server.remove()
+
+
+def _kind(make: Callable[[], str]) -> Kind:
+    undisturbed = Lab(make())
+    undisturbed.process(stop_after_failures=0)
+    return Kind(make, digests(undisturbed))
 
 
 def play_rounds(seed: int, rounds: list[int], documents: int) -> tuple[Figures, list[str]]:
     """Plays the rounds of these numbers; returns the figures, and what went wrong in which round."""
     figures, problems = Figures(), []
-    with tempfile.TemporaryDirectory() as name, places(documents, Path(name)) as (makers, expected):
+    with tempfile.TemporaryDirectory() as name, kinds_of_databases(documents, Path(name)) as kinds:
         begun = time.monotonic()
         for number in rounds:
             rng = random.Random(f"{seed} {number}")
             folder = Path(name) / f"round-{number}"
             folder.mkdir()
-            kind = sorted(makers)[rng.randrange(2) % len(makers)]
+            kind = sorted(kinds)[rng.randrange(2) % len(kinds)]
             runs = plan(rng, documents, folder)
             try:
-                play(runs, makers[kind](), expected, figures)
+                play(runs, kinds[kind], figures)
                 print(f"round {number}: {kind}, whole", flush=True)
             except Broken as broken:
                 problems.append(f"round {number}, {kind}: {broken}; {runs}")

@@ -25,9 +25,19 @@ _POSTGRESQL_REFUSALS = {
     "22021": ("not_representable", "a character that the database cannot hold"),
     "22P05": ("not_representable", "a character that the database cannot hold"),
 }
-_POSTGRESQL_TRANSIENT = {"40001", "40P01", "55P03", "57P01", "57P02", "57P03", "53300", "25006"}
+_POSTGRESQL_TRANSIENT = {
+    "40001",
+    "40P01",
+    "55P03",
+    "57P01",
+    "57P02",
+    "57P03",
+    "53300",
+    "25006",
+    "25P03",
+}
 _POSTGRESQL_TERMINAL = {
-    "53100": "the disk of the server is full: free space and run again",
+    "53100": "the disk of the server is full: free space there and run again",
     "53200": "the server is out of memory",
     "42501": "this login lacks a right that the work needs",
     "42P01": "a table is missing",
@@ -46,9 +56,9 @@ _SQLITE_REFUSALS = {
 }
 _SQLITE_TERMINAL = {
     8: "the database file is read-only",
-    10: "reading or writing the database file failed",
+    10: "reading or writing the database file failed: see whether its disk has free space and is sound",
     11: "the database file is damaged",
-    13: "the disk is full: free space and run again",
+    13: "the disk is full: free space where the database file lies and run again",
     14: "the database file cannot be opened",
     26: "the file is not a SQLite database",
 }
