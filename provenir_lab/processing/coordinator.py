@@ -72,9 +72,10 @@ def run_spans(
 ) -> Tally:
     """Runs every span with `job.settings.workers` workers; returns what they add up to.
 
-    `open_pool` makes a pool of so many workers; None: of processes on this machine. `on_span` is called with the sum so far whenever a span is finished. On any exception, KeyboardInterrupt
-    among them, all workers finish or roll back their batch and end. A document on which workers die is found
-    and logged as failed (`too_large`). Raises LabError when workers keep dying all the same.
+    `open_pool` makes a pool of so many workers; None: of processes on this machine. `on_span` is called with
+    the sum so far whenever a span is finished. On any exception, KeyboardInterrupt among them, all workers
+    finish or roll back their batch and end. A document on which workers die is found and logged as failed
+    (`too_large`). Raises LabError when workers keep dying all the same.
     """
     return _Coordinator(job, on_span, open_pool or partial(_ProcessPool, job)).run(spans)
 

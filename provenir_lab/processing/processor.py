@@ -8,14 +8,17 @@ import re
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from math import ceil
 
 import sqlalchemy as sa
 
 from provenir_lab.errors import CATEGORIES, UsageError
 from provenir_lab.mapping.contract import Contract
-from provenir_lab.processing.coordinator import run_spans
+from provenir_lab.processing.cluster import Dask, open_cluster
+from provenir_lab.processing.coordinator import Pool, run_spans
 from provenir_lab.processing.outcome import Outcome, Tally, outcome_of
 from provenir_lab.processing.place import fitted
 from provenir_lab.processing.worker import Job, Span, Worker
@@ -73,11 +76,14 @@ def process(
     settings: Settings,
     request: Request | None = None,
     *,
+    dask: Dask | None = None,
     progress: Progress = silent,
     now: Callable[[], dt.datetime] = utc_now,
     rng: random.Random | None = None,
 ) -> Outcome:
     """Processes the documents of `request`; returns when all of them have an outcome in the log.
+
+    `dask` asks for workers on a Dask cluster; None: in processes of this machine.
 
     A run that ends early (any exception, a kill) leaves every document wholly written and logged, or pending;
     running again goes on from there. Raises UsageError for a request that makes no sense, PreflightError for
@@ -99,24 +105,34 @@ def process(
         found = pending.count()
         wanted = found if request.limit is None else min(found, request.limit)
         repeated = pending.repeated() if request.limit is None else 0
-        parts = _parts(wanted, settings)
-        spans = [Span(a, b) for a, b in pending.ranges(parts, request.limit)] if parts > 1 else []
+        with open_cluster(dask, url, settings) if dask else nullcontext() as cluster:
+            if cluster:
+                settings = settings.model_copy(update={"workers": cluster.size})
+            parts = _parts(wanted, settings)
+            spans = (
+                [Span(a, b) for a, b in pending.ranges(parts, request.limit)] if cluster or parts > 1 else []
+            )
 
-        def report(tally: Tally) -> None:
-            failed = tally.failed.total()
-            progress(Step("process", tally.documents, wanted, f"{failed} failed" if failed else ""))
+            def report(tally: Tally) -> None:
+                failed = tally.failed.total()
+                notes = (f"{failed} failed" if failed else "", cluster.description if cluster else "")
+                progress(Step("process", tally.documents, wanted, ", ".join(filter(None, notes))))
 
-        job = Job(url, contract, target, settings, session)
-        if len(spans) > 1:
-            tally = _run_many(job, spans, report)
-        else:
-            tally = _run_one(job, Span(first, last, request.limit), report)
-        if tally.worker_deaths:  # batches of a dead worker are logged, but their counts died with it
+            job = Job(url, contract, target, settings, session)
+            if cluster and spans:
+                report(Tally())  # tells where the dashboard is
+                tally = _run_many(job, spans, report, partial(cluster.pool, job))
+            elif len(spans) > 1:
+                tally = _run_many(job, spans, report)
+            else:
+                tally = _run_one(job, Span(first, last, request.limit), report)
+            described = cluster.description if cluster else None
+        if tally.worker_deaths or dask:  # batches of a dead worker are logged, but their counts died with it
             succeeded, failed = outcomes(engine, target, session.session_id)
             tally.succeeded, tally.failed = succeeded, Counter(failed)
     finally:
         engine.dispose()
-    return outcome_of(tally, session.session_id, settings, repeated)
+    return outcome_of(tally, session.session_id, settings, repeated, described)
 
 
 def session_id(contract: Contract, now: dt.datetime, rng: random.Random) -> str:
@@ -142,9 +158,14 @@ def _run_one(job: Job, span: Span, report: Callable[[Tally], None]) -> Tally:
         worker.close()
 
 
-def _run_many(job: Job, spans: list[Span], report: Callable[[Tally], None]) -> Tally:
+def _run_many(
+    job: Job,
+    spans: list[Span],
+    report: Callable[[Tally], None],
+    open_pool: Callable[[int], Pool] | None = None,
+) -> Tally:
     cpu = time.process_time()
-    tally = run_spans(job, spans, report)
+    tally = run_spans(job, spans, report, open_pool)
     tally.cpu_seconds += time.process_time() - cpu
     return tally
 
