@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,6 +18,7 @@ from provenir_lab.mapping.derived import enum_rows
 from provenir_lab.mapping.loading import load_contract
 from provenir_lab.mapping.plan import Mapper, compile_mapper
 from provenir_lab.processing import intake
+from provenir_lab.processing.cluster import Dask
 from provenir_lab.processing.metrics import write_metrics
 from provenir_lab.processing.outcome import Outcome
 from provenir_lab.processing.place import require_tables, target_of
@@ -24,7 +26,7 @@ from provenir_lab.processing.processor import Request, process
 from provenir_lab.processing.status import Status, read_status, write_failed_csv
 from provenir_lab.processing.verify import Verification, verify
 from provenir_lab.progress import Progress, shown_progress
-from provenir_lab.settings import Database, Settings, build_settings, find_database
+from provenir_lab.settings import Database, Settings, build_settings, find_database, suggestion
 from provenir_lab.storage import cleanup
 from provenir_lab.storage.database import masked, open_engine
 from provenir_lab.storage.schema import Marker, create_lab, is_lab
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
     from provenir_lab.lab.record import Result
 
 File = str | Path
+
+EXECUTORS = ("processes", "dask")
 
 
 class Lab:
@@ -59,7 +63,7 @@ class Lab:
         progress: Progress | None = None,
     ) -> None:
         found = database if isinstance(database, Database) else find_database(database)
-        self.database = Database(found.name, found.url, schema or found.schema)
+        self.database = replace(found, schema=schema or found.schema)
         self.contract: Contract = load_contract(contract)
         self.settings = settings or Settings()
         self.target = target_of(self.contract, self.database.schema)
@@ -176,15 +180,26 @@ class Lab:
         app_id_end: int | None = None,
         retry_failed: bool | str = False,
         allow_contract_change: bool = False,
+        executor: str = "processes",
+        scheduler: str | None = None,
         metrics: File | None = None,
         **settings: Any,
     ) -> Outcome:
         """Processes pending documents: all, at most `limit`, or an inclusive range of app_ids.
 
         `retry_failed` takes failed documents again: True for all, a category for those of it. A run with
-        another contract than the last one's is refused unless `allow_contract_change`. `metrics` is a folder
-        for the run's metrics file. `settings` are fields of `Settings`, such as `batch_size=500`.
+        another contract than the last one's is refused unless `allow_contract_change`. `executor` says where
+        workers run: `processes` of this machine, or `dask`: a Dask cluster, whose `scheduler` is at an
+        address such as `tls://host:8786`; None: a cluster of this machine, made for the run. `metrics` is a
+        folder for the run's metrics file. `settings` are fields of `Settings`, such as `batch_size=500`.
         """
+        if executor not in EXECUTORS:
+            raise UsageError(
+                f"no executor is named {executor}: {suggestion(executor, EXECUTORS, 'executors')}"
+            )
+        if scheduler is not None and executor != "dask":
+            raise UsageError("a scheduler goes with the executor dask: give both")
+        dask = Dask(scheduler, self.database.password_env) if executor == "dask" else None
         request = Request(
             limit=limit,
             app_id_start=app_id_start,
@@ -196,7 +211,9 @@ class Lab:
         used = build_settings(settings, self.settings)
         self._require_tables()
         with self._showing() as progress:
-            outcome = process(self.database.url, self.contract, self.target, used, request, progress=progress)
+            outcome = process(
+                self.database.url, self.contract, self.target, used, request, dask=dask, progress=progress
+            )
         if metrics is not None:
             write_metrics(Path(metrics), outcome, masked(self.database.url), utc_now())
         return outcome

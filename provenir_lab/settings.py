@@ -108,6 +108,8 @@ class Database:
     """SQLAlchemy URL; may hold a password, so it is never shown (see `storage.database.masked`)."""
     schema: str | None = None
     """Schema of the lab's tables; None: the contract's `target_schema` where the database has schemas."""
+    password_env: str | None = None
+    """Environment variable that the password of `url` came from."""
 
 
 def find_database(
@@ -191,7 +193,7 @@ def _read_profile(name: str, values: Any, where: str, environ: Mapping[str, str]
         password = environ.get(profile.password_env)
         if password is None:
             raise UsageError(f"{where}: set the environment variable {profile.password_env} to the password")
-    return Database(name, _profile_url(profile, password, where), profile.schema_name)
+    return Database(name, _profile_url(profile, password, where), profile.schema_name, profile.password_env)
 
 
 def _profile_url(profile: _Profile, password: str | None, where: str) -> str:

@@ -45,6 +45,21 @@ def process(
     allow_contract_change: Annotated[
         bool, typer.Option("--allow-contract-change", help="The last run may have used another contract.")
     ] = False,
+    executor: Annotated[
+        str,
+        typer.Option(
+            "--executor", metavar="processes|dask", help="Where workers run; see the guide Scale out."
+        ),
+    ] = "processes",
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            "--scheduler",
+            metavar="ADDRESS",
+            help="With --executor dask: a cluster that is there, all its workers. Default: a cluster of this "
+            "machine for the run, of --workers processes.",
+        ),
+    ] = None,
     metrics: Metrics = Path("results/runs"),
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if a document failed.")] = False,
     set_: Set = None,
@@ -66,6 +81,8 @@ def process(
         app_id_end=app_id_end,
         retry_failed=category or retry_failed,
         allow_contract_change=allow_contract_change,
+        executor=executor,
+        scheduler=scheduler,
         metrics=metrics,
     )
     show(outcome, as_json=json)

@@ -108,10 +108,10 @@ def process(
         with open_cluster(dask, url, settings) if dask else nullcontext() as cluster:
             if cluster:
                 settings = settings.model_copy(update={"workers": cluster.size})
-            parts = _parts(wanted, settings)
-            spans = (
-                [Span(a, b) for a, b in pending.ranges(parts, request.limit)] if cluster or parts > 1 else []
-            )
+            spans = []
+            if cluster or settings.workers > 1:
+                cuts = pending.ranges(_parts(wanted, settings), request.limit) if wanted else []
+                spans = [Span(a, b) for a, b in cuts]
 
             def report(tally: Tally) -> None:
                 failed = tally.failed.total()
@@ -173,8 +173,6 @@ def _run_many(
 def _parts(documents: int, settings: Settings) -> int:
     """Into how many spans `documents` are cut: as many for each worker, so that all end together."""
     workers, batch = settings.workers, settings.batch_size
-    if workers == 1:
-        return 1
     # a span holds at least a batch, and lets a worker see that everything fails
     whole = documents // (workers * max(batch, settings.stop_after_failures))
     long = ceil(documents / (workers * batch * BATCHES_PER_SPAN))
