@@ -101,7 +101,8 @@ def parameters_of(name: str, tmp_path: Path) -> dict[str, Any]:
     experiment = experiment.model_copy(update={"candidates": experiment.candidates[:1]})
     count = experiment.minimum_documents(Settings()) if experiment.change in ("batch_size", "workers") else 20
     documents = experiment.documents.model_copy(update={"count": count})
-    return {"folder": nearly_finished(experiment.model_copy(update={"documents": documents}), tmp_path)}
+    folder = nearly_finished(experiment.model_copy(update={"documents": documents}), tmp_path)
+    return {"folder": folder} | ({"old_runs": 1} if name == "30-parallel-scaling" else {})
 
 
 @pytest.mark.parametrize("path", [p for p in NOTEBOOKS if p.stem != "01-baseline"], ids=lambda p: p.stem)
