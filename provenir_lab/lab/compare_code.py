@@ -21,7 +21,7 @@ from provenir_lab.lab.order import BASELINE
 from provenir_lab.lab.place import open_place
 from provenir_lab.lab.record import Folder, Result, new_folder
 from provenir_lab.lab.session import DatabaseWorkshop
-from provenir_lab.lab.suites import Tests, run_suite, suite_command
+from provenir_lab.lab.suites import Suites, run_suite, suite_command
 from provenir_lab.lab.worktrees import Version, find_repository
 from provenir_lab.progress import Progress, Step, silent
 from provenir_lab.settings import Database, Settings
@@ -146,16 +146,16 @@ def _require_import(version: Version, checkout: Path) -> None:
         )
 
 
-def _tests(kept: Folder, checkouts: Sequence[Path], arguments: Sequence[str], progress: Progress) -> Tests:
+def _tests(kept: Folder, checkouts: Sequence[Path], arguments: Sequence[str], progress: Progress) -> Suites:
     """What came of both suites, which run once: what an interrupted comparison has stored is taken."""
     if (kept.path / TESTS_FILE).is_file():
-        return Tests.from_dict(kept.read_json(TESTS_FILE))
+        return Suites.from_dict(kept.read_json(TESTS_FILE))
     suites = []
     for done, side in enumerate((BASELINE, "candidate")):
         progress(Step("Test suites", done, 2, side))
         suites.append(run_suite(checkouts[done], arguments, kept.path / f"tests-{side}.txt"))
     progress(Step("Test suites", 2, 2, ""))
     command = shlex.join(["python", *suite_command(arguments)[1:]])
-    found = Tests(command, suites[0], suites[1])
+    found = Suites(command, suites[0], suites[1])
     kept.write_json(TESTS_FILE, found.to_dict())
     return found

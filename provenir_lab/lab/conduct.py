@@ -31,7 +31,7 @@ from provenir_lab.lab.record import (
     load_result,
     new_folder,
 )
-from provenir_lab.lab.suites import Tests
+from provenir_lab.lab.suites import Suites
 from provenir_lab.lab.workload import count_for
 from provenir_lab.progress import Progress, Step, silent
 from provenir_lab.settings import Settings, build_settings
@@ -65,7 +65,7 @@ def conduct(
     results: str | Path,
     folder: str | Path | None = None,
     *,
-    tests: Tests | None = None,
+    tests: Suites | None = None,
     warnings: Sequence[str] = (),
     progress: Progress = silent,
     now: Clock = utc_now,
@@ -150,7 +150,7 @@ class _Session:
     accepted: Settings
     progress: Progress
     now: Clock
-    tests: Tests | None = None
+    tests: Suites | None = None
 
     bench: Bench | None = None
     documents: int = 0

@@ -27,7 +27,7 @@ class Suite:
 
 
 @dataclass(frozen=True)
-class Tests:
+class Suites:
     """The suites of baseline and candidate, run by the same command."""
 
     command: str
@@ -62,7 +62,7 @@ class Tests:
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Tests:
+    def from_dict(cls, values: Mapping[str, Any]) -> Suites:
         """What `to_dict` gave."""
         return cls(values["command"], Suite(**values["baseline"]), Suite(**values["candidate"]))
 

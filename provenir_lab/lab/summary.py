@@ -12,7 +12,7 @@ from provenir_lab.lab.experiment import Experiment
 from provenir_lab.lab.order import BASELINE, pairs_of, pairs_of_same
 from provenir_lab.lab.record import CONFIRM, MEASURE, STAGES, Digests, Run
 from provenir_lab.lab.statistics import Estimate
-from provenir_lab.lab.suites import Tests
+from provenir_lab.lab.suites import Suites
 from provenir_lab.lab.verdict import Verdict, gate_problems, judge
 
 MIGRATION_DOCUMENTS = 11_000_000
@@ -234,7 +234,7 @@ def summarise(
     workload: Mapping[str, Any],
     tied: Sequence[str] = (),
     threshold_source: str = "",
-    tests: Tests | None = None,
+    tests: Suites | None = None,
     warnings: Sequence[str] = (),
 ) -> dict[str, Any]:
     """The whole of `summary.json`. `variants`: name -> settings; `comparisons`: the judged one last; `tests`:
