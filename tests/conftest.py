@@ -11,6 +11,7 @@ import pytest
 from hypothesis import settings
 from places import Place, drop_sqlserver_schema
 from postgres_server import PostgresServer, Unavailable
+from small_disk import SmallDisk, Unmountable
 
 # The same examples every time, so that a failing run is a change's doing; new ones at night.
 settings.register_profile("steady", derandomize=True)
@@ -36,6 +37,17 @@ def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
     name = f"test_{next(_numbers)}"
     yield postgres_server.create_database(name)
     postgres_server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def small_disk() -> Iterator[SmallDisk]:
+    """A disk of 64 MB; only root can mount one, and not everywhere."""
+    try:
+        disk = SmallDisk()
+    except Unmountable as reason:
+        pytest.skip(str(reason))
+    yield disk
+    disk.remove()
 
 
 @pytest.fixture

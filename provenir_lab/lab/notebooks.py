@@ -180,6 +180,7 @@ def _run(
     url = {} if parameters["database"] else {DATABASE_VARIABLE: database.url}
     with _environment(url), watch.watching(kept):
         try:
+            output.touch(mode=0o600)
             papermill.execute_notebook(
                 str(source),
                 str(output),

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from provenir_lab.errors import LabError, UsageError
+from provenir_lab.files import private, write_whole
 
 if TYPE_CHECKING:
     from provenir_lab.lab.figures import Picture
@@ -132,14 +133,9 @@ class Folder:
     def write(self, name: str, content: str) -> Path:
         """Puts `content` into the file `name`: whole or not at all."""
         target = self.path / name
-        temporary = target.with_name(f".{target.name}.part")
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with temporary.open("w", encoding="utf-8", newline="\n") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(target)
+            target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_whole(target, content)
         except OSError as error:
             raise _unwritable(target, error) from None
         return target
@@ -154,7 +150,7 @@ class Folder:
         """Appends the run's line to `runs.csv` and waits until it is on disk."""
         path = self.path / "runs.csv"
         try:
-            with path.open("a", encoding="utf-8", newline="") as file:
+            with open(path, "a", encoding="utf-8", newline="", opener=private) as file:
                 if file.tell() == 0:
                     file.write(",".join(run_columns()) + "\n")
                 file.write(_to_line(run))
@@ -284,7 +280,7 @@ def new_folder(results: str | Path, name: str, now: dt.datetime, token: str) -> 
     """Makes `results/name/<UTC time>-<token>`. Raises LabError if that cannot be done."""
     path = Path(results) / name / f"{now.astimezone(dt.UTC):%Y%m%dT%H%M%SZ}-{token}"
     try:
-        path.mkdir(parents=True)
+        path.mkdir(mode=0o700, parents=True)
     except OSError as error:
         raise _unwritable(path, error) from None
     return Folder(path)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import datetime as dt
 import json
 import logging
-import os
 from pathlib import Path
 from typing import Any
 
+from provenir_lab.files import write_whole
 from provenir_lab.processing.outcome import Outcome
 
 _log = logging.getLogger(__name__)
@@ -21,15 +21,10 @@ def write_metrics(folder: Path, outcome: Outcome, database: str, ended: dt.datet
     run: it is logged, and None returned.
     """
     target = folder / f"{outcome.session_id}.json"
-    part = target.with_suffix(".part")
     content = {"database": database, "ended": ended.isoformat(timespec="seconds"), **outcome.to_dict()}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with os.fdopen(
-            os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8"
-        ) as file:
-            json.dump(content, file, indent=2)
-        part.replace(target)
+        write_whole(target, json.dumps(content, indent=2))
     except OSError as error:
         _log.warning("the metrics of this run cannot be written to %s (%s)", folder, error.strerror)
         return None

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from provenir_lab.display import html_table
 from provenir_lab.errors import UsageError
+from provenir_lab.files import private
 from provenir_lab.processing.metrics import read_metrics
 from provenir_lab.processing.outcome import rate
 from provenir_lab.storage.log import LoggedSession, failures, summary
@@ -96,7 +97,7 @@ def write_failed_csv(engine: sa.Engine, target: Target, file: Path) -> int:
     """
     count = 0
     try:
-        with file.open("w", encoding="utf-8-sig", newline="") as stream:
+        with open(file, "w", encoding="utf-8-sig", newline="", opener=private) as stream:
             writer = csv.writer(stream)
             writer.writerow(("app_id", "category", "reason"))
             for failure in failures(engine, target):

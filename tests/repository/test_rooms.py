@@ -12,7 +12,7 @@ PACKAGE = ROOT / "provenir_lab"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 LEVELS = (
-    {"errors", "tables", "settings", "progress", "display", "contracts"},
+    {"errors", "files", "tables", "settings", "progress", "display", "contracts"},
     {"mapping", "storage"},
     {"mock", "processing"},
     {"lab", "doctor"},
