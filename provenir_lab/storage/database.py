@@ -10,7 +10,7 @@ import os
 import re
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,14 +18,18 @@ from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
 from sqlalchemy import event
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine import make_url
 
 from provenir_lab.errors import DatabaseError, UsageError
 from provenir_lab.settings import Settings
+from provenir_lab.storage import drivers
 from provenir_lab.storage.refusals import classify
+from provenir_lab.storage.urls import missing_driver, parse_url
 
 BUSY_SECONDS = 30
-"""How long SQLite waits for another writer before the attempt counts as a transient failure."""
+"""How long a lock of another connection is waited for before the attempt counts as a transient failure."""
+IDLE_SECONDS = 300
+"""After how long without a statement PostgreSQL ends a transaction: a stopped worker frees what it holds."""
 
 
 @dataclass
@@ -38,33 +42,26 @@ class ConnectionCounts:
 
 _counts: WeakKeyDictionary[sa.Engine, ConnectionCounts] = WeakKeyDictionary()
 _IMMEDIATE = "provenir_lab_immediate"
-_DRIVERS = {"postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg", "mssql": "mssql+pyodbc"}
-_FIXES = {
-    "postgresql": "pip install 'provenir_lab[postgresql]'",
-    "mssql": "pip install pyodbc and, on Linux and macOS, the ODBC manager (Debian: apt install unixodbc)",
-}
 
 
 def open_engine(url: str, settings: Settings) -> sa.Engine:
     """An engine for `url`. Nothing is connected yet, and no file is made: only `create_lab` creates.
 
-    Raises UsageError for a URL that is malformed, names an in-memory database, or needs a driver that is not
-    installed.
+    Raises UsageError for a URL that `parse_url` refuses, and for a driver that is not installed.
     """
-    parsed = _parse(url)
+    parsed = parse_url(url)
+    if parsed.get_backend_name() == "mssql":
+        parsed = drivers.complete(parsed)
     try:
         engine = sa.create_engine(parsed, hide_parameters=True, **_pool_options(settings))
-    except sa.exc.NoSuchModuleError:
-        raise UsageError(
-            f"no database is known as {parsed.drivername}: use sqlite, postgresql+psycopg or mssql+pyodbc"
-        ) from None
     except ImportError as error:
-        fix = _FIXES.get(parsed.get_backend_name(), f"pip install {error.name}")
-        raise UsageError(f"the driver of {parsed.drivername} is missing ({error.name}): {fix}") from None
+        raise missing_driver(parsed, error.name) from None
     except (sa.exc.ArgumentError, TypeError):
         raise UsageError(f"the database URL {masked(url)} has an option that its driver refuses") from None
     if engine.dialect.name == "sqlite":
         _prepare_sqlite(engine)
+    else:
+        _prepare_server(engine)
     _count_connections(engine)
     return engine
 
@@ -116,9 +113,12 @@ def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
 @contextmanager
 def translated(engine: sa.Engine, table: str | None = None) -> Iterator[None]:
     """Raises what `classify` says in place of any error of the driver; `table` is where the work was."""
-    native = engine.dialect.loaded_dbapi.Error
+    module = engine.dialect.loaded_dbapi
+    native = module.Error
     try:
         yield
+    except getattr(module, "ConnectionStringParseError", ()):  # mssql-python's, before it connects
+        raise UsageError("the database URL has an option that its driver does not know") from None
     except (sa.exc.DBAPIError, native) as error:
         raise classify(error, table) from None
     except sa.exc.TimeoutError:
@@ -146,21 +146,6 @@ def sqlite_path(engine: sa.Engine) -> Path:
     return Path(str(engine.url.database))
 
 
-def _parse(url: str) -> URL:
-    try:
-        parsed = make_url(url)
-    except (sa.exc.ArgumentError, ValueError):
-        raise UsageError(
-            "not a database URL: use sqlite:///lab.db, postgresql+psycopg://user@host/name or mssql+pyodbc://..."
-        ) from None
-    parsed = parsed.set(drivername=_DRIVERS.get(parsed.drivername, parsed.drivername))
-    if parsed.get_backend_name() == "sqlite" and parsed.database in (None, "", ":memory:"):
-        raise UsageError(
-            "an in-memory SQLite database ends with its connection: name a file, sqlite:///lab.db"
-        )
-    return parsed
-
-
 def _pool_options(settings: Settings) -> dict[str, Any]:
     if settings.pool == "none":
         return {"poolclass": sa.NullPool}
@@ -181,6 +166,22 @@ def _count_connections(engine: sa.Engine) -> None:
     @event.listens_for(engine, "checkout")
     def _used(*_: Any) -> None:
         counts.uses += 1
+
+
+def _prepare_server(engine: sa.Engine) -> None:
+    limits = {
+        "postgresql": f"SET lock_timeout = {BUSY_SECONDS * 1000}; "
+        f"SET idle_in_transaction_session_timeout = {IDLE_SECONDS * 1000}; "
+        # a statement sees what was committed before it: what is read behind a lock is not of old
+        "SET default_transaction_isolation = 'read committed'",
+        "mssql": f"SET LOCK_TIMEOUT {BUSY_SECONDS * 1000}",
+    }
+
+    @event.listens_for(engine, "connect")
+    def _set_limits(connection: Any, _: Any) -> None:
+        with closing(connection.cursor()) as cursor:
+            cursor.execute(limits[engine.dialect.name])
+        connection.commit()
 
 
 def _prepare_sqlite(engine: sa.Engine) -> None:

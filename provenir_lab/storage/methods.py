@@ -15,6 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from provenir_lab.errors import UsageError
+from provenir_lab.storage.refusals import NUMBERS, native_numbers
 from provenir_lab.storage.schema import column_type
 from provenir_lab.storage.sqlserver import (
     has_identity,
@@ -51,7 +52,7 @@ class Destination:
 
     @property
     def mark(self) -> str:
-        return "%s" if self.engine.dialect.paramstyle in ("format", "pyformat") else "?"
+        return "%s" if self.engine.dialect.name == "postgresql" else "?"
 
     def sql_type(self, column: Column) -> str:
         return column_type(column, self.engine.dialect.name).compile(self.engine.dialect)
@@ -75,8 +76,9 @@ def choose_method(engine: sa.Engine, wanted: str) -> str:
     if wanted == "auto":
         return possible[0]
     if wanted not in possible:
+        driver = f"{engine.dialect.name} through its driver here"
         raise UsageError(
-            f"write_method={wanted} does not work on {engine.dialect.name}: use auto or {', '.join(possible)}"
+            f"write_method={wanted} does not work on {driver}: use auto or {', '.join(possible)}"
         )
     return wanted
 
@@ -129,6 +131,8 @@ def _executemany(to: Destination) -> Insert:
 def _row_by_row(to: Destination, statement: str) -> Insert:
     if to.engine.dialect.driver == "pyodbc":
         return _pyodbc(to, statement, arrays=False)
+    if to.engine.dialect.driver == "mssqlpython":
+        return _mssql_python(to, statement)
     adapt = adapters(to.columns, to.engine.dialect.name)
 
     def insert(connection: sa.Connection, rows: Rows) -> None:
@@ -170,6 +174,22 @@ def _pyodbc(to: Destination, statement: str, *, arrays: bool) -> Insert:
             cursor.fast_executemany = arrays
             cursor.setinputsizes(sizes)
             cursor.executemany(statement, list(convert(rows, adapt)))
+
+    return insert
+
+
+def _mssql_python(to: Destination, statement: str) -> Insert:
+    adapt = adapters(to.columns, to.engine.dialect.name)
+    failures = to.engine.dialect.loaded_dbapi.Error
+
+    def insert(connection: sa.Connection, rows: Rows) -> None:
+        driver: Any = connection.connection.driver_connection
+        with closing(driver.cursor()) as cursor:
+            try:
+                cursor.executemany(statement, list(convert(rows, adapt)))
+            except failures as error:
+                setattr(error, NUMBERS, native_numbers(cursor.messages))
+                raise
 
     return insert
 

@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from collections.abc import Sequence
 from typing import Any
 
 from provenir_lab.errors import DatabaseError, DatabaseRefusal, TransientError
+
+NUMBERS = "native_numbers"
+"""Attribute of an error of mssql-python for the native error numbers, which it leaves with the cursor."""
 
 # SQLSTATE of PostgreSQL (https://www.postgresql.org/docs/current/errcodes-appendix.html) -> category, what
 _POSTGRESQL_REFUSALS = {
@@ -84,6 +88,8 @@ _SQLSERVER_TERMINAL = {
     229: "this login lacks a right that the work needs",
     1105: "the database is full: free space and run again",
     9002: "the transaction log is full: free space and run again",
+    911: "there is no such database on the server",
+    18452: "the login failed",
     18456: "the login failed",
 }
 # SQLSTATE of ODBC, where the native number says nothing
@@ -95,6 +101,44 @@ _ODBC_REFUSALS = {
     "23000": ("constraint_violation", "constraint"),
 }
 _ODBC_TRANSIENT = {"40001", "HYT00", "HYT01", "08S01", "08001", "08003", "08007", "01002"}
+_ODBC_TERMINAL = {
+    "08004": "the server refuses this database: is there one of that name, and may this login use it?",
+    "28000": "the login failed",
+    "42S02": "a table is missing",
+    "42S22": "a column is missing",
+    "IM002": "the ODBC manager knows no such driver or data source",
+    "IM003": "the ODBC driver cannot be loaded: leave driver= out of the address to use one that is there",
+    "FA001": "Authentication= and Trusted_Connection= exclude each other",
+}
+_CANNOT_CONNECT = "08001"
+_CERTIFICATE_HINT = (
+    "a server with a certificate of its own needs TrustServerCertificate=yes in the address, "
+    "one without encryption Encrypt=no"
+)
+_TLS_NUMBERS = range(-2146893056, -2146892800)
+"""SEC_E_... (0x80090300 and on), which Windows gives where the handshake fails; elsewhere it is -1."""
+# mssql-python gives no SQLSTATE but its own fixed words for it (mssql_python.exceptions)
+_MSSQL_PYTHON_STATES = {
+    "String data, right-truncated": "22001",
+    "Numeric value out of range": "22003",
+    "Invalid datetime format": "22007",
+    "Datetime field overflow": "22008",
+    "Integrity constraint violation": "23000",
+    "Serialization failure": "40001",
+    "Timeout expired": "HYT00",
+    "Connection timeout expired": "HYT01",
+    "Disconnect error": "01002",
+    "Client unable to establish connection": _CANNOT_CONNECT,
+    "Connection not open": "08003",
+    "Server rejected the connection": "08004",
+    "Connection failure during transaction": "08007",
+    "Communication link failure": "08S01",
+    "Invalid authorization specification": "28000",
+    "Syntax error or access violation": "42000",
+    "Base table or view not found": "42S02",
+    "Column not found": "42S22",
+    "General error": "HY000",
+}
 
 
 def classify(
@@ -149,13 +193,7 @@ def _postgresql(
 
 
 def _sqlserver(error: Any, table: str | None, lost: bool) -> DatabaseRefusal | TransientError | DatabaseError:
-    state = str(error.args[0]) if error.args else ""
-    if not re.fullmatch("[0-9A-Z]{5}", state):
-        state = "unknown"  # not from the server: pyodbc puts a text there
-    # pyodbc gives the native number nowhere else: "[42000] [Microsoft]... (1205) (SQLExecDirectW)"
-    numbers = (
-        {int(n) for n in re.findall(r"\((\d+)\) \(SQL", str(error.args[1]))} if len(error.args) > 1 else set()
-    )
+    state, numbers = _odbc_codes(error)
     for number in numbers:
         if number in _SQLSERVER_TRANSIENT:
             return TransientError(f"the server gave the work back (error {number})")
@@ -163,11 +201,34 @@ def _sqlserver(error: Any, table: str | None, lost: bool) -> DatabaseRefusal | T
             return _refusal(_SQLSERVER_REFUSALS[number], table)
         if number in _SQLSERVER_TERMINAL:
             return DatabaseError(_where(table, _SQLSERVER_TERMINAL[number]))
+        if number in _TLS_NUMBERS:
+            return DatabaseError(f"the encrypted connection to SQL Server failed: {_CERTIFICATE_HINT}")
+    if state == _CANNOT_CONNECT:  # the server is not there, or the handshake failed
+        return TransientError(f"the connection to SQL Server failed ({state}); {_CERTIFICATE_HINT}")
     if lost or state in _ODBC_TRANSIENT:
         return TransientError("the connection to SQL Server failed or was lost")
     if state in _ODBC_REFUSALS:
         return _refusal(_ODBC_REFUSALS[state], table)
-    return DatabaseError(_where(table, f"SQL Server failed (SQLSTATE {state})"))
+    return DatabaseError(_where(table, _ODBC_TERMINAL.get(state, f"SQL Server failed (SQLSTATE {state})")))
+
+
+def _odbc_codes(error: Any) -> tuple[str, set[int]]:
+    """SQLSTATE ("unknown" if it did not come from the server) and native error numbers."""
+    if hasattr(error, "driver_error"):
+        found = getattr(error, NUMBERS, ())
+        return _MSSQL_PYTHON_STATES.get(error.driver_error, "unknown"), set(found)
+    state = str(error.args[0]) if error.args else ""
+    if not re.fullmatch("[0-9A-Z]{5}", state):
+        state = "unknown"  # pyodbc puts a text there
+    # pyodbc gives the native number nowhere else: "[42000] [Microsoft]... (1205) (SQLExecDirectW)"
+    text = str(error.args[1]) if len(error.args) > 1 else ""
+    return state, {int(number) for number in re.findall(r"\((-?\d+)\) \(SQL", text)}
+
+
+def native_numbers(messages: Sequence[tuple[str, str]]) -> set[int]:
+    """The native error numbers in the messages of a cursor of mssql-python: ("[23000] (2627)", text)."""
+    found = (re.fullmatch(r"\[\w{5}\] \((-?\d+)\)", kind) for kind, _ in messages)
+    return {int(match[1]) for match in found if match}
 
 
 def _refusal(found: tuple[str, str], table: str | None) -> DatabaseRefusal:

@@ -38,8 +38,11 @@ def test_a_password_is_never_shown(url: str, shown: str | None) -> None:
         ("lab.db", "not a database URL"),
         ("sqlite://", "name a file"),
         ("sqlite:///:memory:", "name a file"),
-        ("nonesuch://h/d", "nonesuch"),
-        ("mysql+pymysql://h/d", "pip install pymysql"),
+        ("nonesuch://h/d", "nonesuch is not supported"),
+        ("oracle://h/d", "supported are SQLite, PostgreSQL and SQL Server"),
+        ("mssql+pymssql://h/d", r"use mssql\+pyodbc or mssql\+mssqlpython"),
+        ("postgresql+asyncpg://h/d", r"use postgresql\+psycopg"),
+        ("mssql+pyodbc://h/d?driver=No+Such+Driver", "'No Such Driver' is not"),
         ("postgresql+psycopg://h:port/d", "not a database URL"),
     ],
 )

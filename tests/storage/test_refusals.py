@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from provenir_lab.errors import DatabaseError, DatabaseRefusal, TransientError
-from provenir_lab.storage.refusals import classify
+from provenir_lab.storage.refusals import NUMBERS, classify, native_numbers
 
 CANARY = "CANARY-553-21-9876"
 
@@ -27,6 +27,14 @@ def sqlserver(state: str, number: int | None) -> Any:
     error = type("ProgrammingError", (Exception,), {"__module__": "pyodbc"})
     shown = "" if number is None else f" ({number}) (SQLExecDirectW)"
     return error(state, f"[{state}] [Microsoft][ODBC Driver 18 for SQL Server] {CANARY} (12){shown}")
+
+
+def mssql_python(words: str, *numbers: int) -> Any:
+    """An error as mssql-python makes it, with the numbers that its cursor had."""
+    error = type("DatabaseError", (Exception,), {"__module__": "mssql_python.exceptions"})(CANARY)
+    error.driver_error, error.ddbc_error = words, CANARY
+    setattr(error, NUMBERS, native_numbers([(f"[00000] ({number})", CANARY) for number in numbers]))
+    return error
 
 
 @pytest.mark.parametrize(
@@ -52,6 +60,11 @@ def sqlserver(state: str, number: int | None) -> Any:
         (sqlserver("22001", 8152), "value_too_long"),
         (sqlserver("22001", None), "value_too_long"),
         (sqlserver("22003", 8115), "value_out_of_range"),
+        (mssql_python("Integrity constraint violation"), "constraint_violation"),
+        (mssql_python("Integrity constraint violation", 2627), "constraint_violation"),
+        (mssql_python("Integrity constraint violation", 3621, 515), "missing_required"),
+        (mssql_python("String data, right-truncated"), "value_too_long"),
+        (mssql_python("Numeric value out of range"), "value_out_of_range"),
         (OverflowError(CANARY), "value_out_of_range"),
         (UnicodeEncodeError("utf-8", CANARY, 0, 1, CANARY), "not_representable"),
     ],
@@ -77,6 +90,11 @@ def test_a_refusal_has_the_documents_category(error: Exception, category: str) -
         sqlserver("42000", 3960),
         sqlserver("08S01", None),
         sqlserver("HYT00", None),
+        sqlserver("08001", -1),
+        mssql_python("Serialization failure"),
+        mssql_python("Syntax error or access violation", 1222),
+        mssql_python("Communication link failure"),
+        mssql_python("Client unable to establish connection"),
     ],
 )
 def test_what_may_pass_is_transient(error: Exception) -> None:
@@ -100,7 +118,12 @@ def test_what_may_pass_is_transient(error: Exception) -> None:
         (sqlserver("42000", 9002), "full"),
         (sqlserver("28000", 18456), "login"),
         (sqlserver("42S02", 208), "table is missing"),
+        (sqlserver("08004", 911), "no such database"),
+        (sqlserver("08001", -2146893019), "TrustServerCertificate=yes"),
         (sqlserver("HY000", None), "HY000"),
+        (mssql_python("Invalid authorization specification"), "login"),
+        (mssql_python("Base table or view not found"), "table is missing"),
+        (mssql_python(CANARY), "unknown"),
         (sqlserver(CANARY, None), "unknown"),
         (RuntimeError(CANARY), "RuntimeError"),
     ],
@@ -116,3 +139,10 @@ def test_sqlalchemys_wrapping_is_looked_through() -> None:
     wrapped = Exception(CANARY)
     wrapped.orig = postgresql("40P01")  # type: ignore[attr-defined]
     assert isinstance(classify(wrapped), TransientError)
+
+
+@pytest.mark.parametrize(
+    "error", [sqlserver("08001", -1), mssql_python("Client unable to establish connection")]
+)
+def test_a_server_that_cannot_be_reached_may_have_a_certificate_of_its_own(error: Exception) -> None:
+    assert "TrustServerCertificate=yes" in str(classify(error))
