@@ -119,6 +119,11 @@ def create_lab(
             connection.execute(sa.schema.CreateSchema(schema))
         inspector = sa.inspect(connection)
         found = sorted({*inspector.get_table_names(schema), *inspector.get_view_names(schema)})
+        if MARKER_TABLE in found:
+            raise GuardError(
+                f"{schema or 'the database'} is a lab already: use it as it is, or clear it with "
+                "provenir-lab clean; for a second lab name another file or --schema"
+            )
         if found:
             raise GuardError(
                 f"{schema or 'the database'} is not empty, a lab needs a schema of its own; it holds: "

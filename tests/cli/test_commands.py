@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import json
 import signal
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -179,8 +181,6 @@ def test_strict_and_the_list_of_failed_documents(database: str, tmp_path: Path, 
 
 
 def test_verify_finds_what_was_changed_and_says_so(database: str, capsys: Captured) -> None:
-    import sqlite3
-
     new_lab(database, documents(20)).process()
     with sqlite3.connect("here.db") as connection:
         connection.execute("UPDATE app_contact_base SET last_name = 'CHANGED' WHERE con_id % 3 = 0")
@@ -209,8 +209,6 @@ def test_verify_looks_at_an_evenly_spread_sample(database: str, capsys: Captured
 
 
 def test_clean_refuses_a_database_that_is_no_lab(database: str, capsys: Captured) -> None:
-    import sqlite3
-
     lab = new_lab(database, documents(5))
     lab.process()
     with sqlite3.connect("here.db") as connection:
@@ -287,10 +285,19 @@ def test_a_database_without_tables_says_init(database: str, capsys: Captured) ->
 
 
 def test_init_refuses_a_schema_that_is_not_empty(database: str, capsys: Captured) -> None:
+    with closing(sqlite3.connect("here.db")) as connection:
+        connection.execute("CREATE TABLE customers (id INTEGER)")
+    assert run("init") == 2
+    assert "not empty, a lab needs a schema of its own; it holds: customers" in capsys.readouterr().err
+
+
+def test_a_second_init_says_that_there_is_a_lab(database: str, capsys: Captured) -> None:
     assert run("init") == 0
     capsys.readouterr()
     assert run("init") == 2
-    assert "not empty" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "is a lab already" in error
+    assert "provenir-lab clean" in error
 
 
 def test_a_failed_run_exits_with_one(database: str, capsys: Captured) -> None:
