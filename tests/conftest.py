@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
-from places import Place, drop_sqlserver_schema
+from places import Place, drop_sqlserver_schema, with_mssql_python
 from postgres_server import PostgresServer, Unavailable
 from small_disk import SmallDisk, Unmountable
 
@@ -67,12 +67,16 @@ def sqlserver_schema() -> Iterator[tuple[str, str]]:
     drop_sqlserver_schema(url, schema)
 
 
-@pytest.fixture(params=["sqlite", "postgresql", "mssql"])
+@pytest.fixture(params=["sqlite", "postgresql", "mssql", "mssqlpython"])
 def place(request: pytest.FixtureRequest) -> Place:
-    """An empty place on each kind of database in turn; SQL Server only where one is named."""
+    """An empty place on each kind of database in turn; SQL Server only where one is named, by two drivers."""
     kind: str = request.param
     if kind == "sqlite":
         return Place(request.getfixturevalue("sqlite_url"), None, kind)
     if kind == "postgresql":
         return Place(request.getfixturevalue("postgres_url"), "lab", kind)
-    return Place(*request.getfixturevalue("sqlserver_schema"), kind)
+    url, schema = request.getfixturevalue("sqlserver_schema")
+    if kind == "mssqlpython":
+        pytest.importorskip("mssql_python")
+        url = with_mssql_python(url)
+    return Place(url, schema, "mssql")

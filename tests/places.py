@@ -17,6 +17,12 @@ class Place:
     """sqlite, postgresql or mssql."""
 
 
+def with_mssql_python(url: str) -> str:
+    """The address of a SQL Server for the driver mssql-python."""
+    parsed = sa.make_url(url).set(drivername="mssql+mssqlpython").difference_update_query(["driver"])
+    return parsed.render_as_string(hide_password=False)
+
+
 def drop_sqlserver_schema(url: str, schema: str) -> None:
     """Drops a schema with its tables, if it is there."""
     engine = sa.create_engine(url, isolation_level="AUTOCOMMIT")
