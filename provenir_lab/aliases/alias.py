@@ -89,7 +89,9 @@ def _parser(alias: Alias) -> argparse.ArgumentParser:
         help=f"login with --server; its password is read from {PASSWORD_VARIABLE} or asked for. "
         "Default: Windows authentication",
     )
-    parser.add_argument("--driver", metavar="NAME", help="ODBC driver for --server. Default: the newest")
+    parser.add_argument(
+        "--driver", metavar="NAME", help="ODBC driver for --server. Default: the best there is"
+    )
     parser.add_argument(
         "--trust-server-certificate", action="store_true", help="for --server with a certificate of its own"
     )

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import getpass
-import importlib
 import json
-import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +15,6 @@ from provenir_lab.errors import UsageError
 PASSWORD_VARIABLE = "PROVENIR_LAB_PASSWORD"
 PROFILE = "sqlserver"
 """Name of the profile that is proposed in place of the options."""
-NEWEST_DRIVER = "ODBC Driver 18 for SQL Server"
 
 
 @dataclass(frozen=True)
@@ -29,17 +26,15 @@ class Server:
     port: int | None
     database: str
     username: str | None
-    driver: str
-    """Name of the ODBC driver."""
+    driver: str | None = None
+    """The ODBC driver; None: the best that is installed."""
     trusted: bool = False
     """Whether the server's certificate is taken as it is."""
 
     @property
     def options(self) -> dict[str, str]:
         """What the driver is told beside host, database and login."""
-        options = {"driver": self.driver}
-        if self.username is None:
-            options["Trusted_Connection"] = "yes"
+        options = {"driver": self.driver} if self.driver else {}
         if self.trusted:
             options["TrustServerCertificate"] = "yes"
         return options
@@ -63,8 +58,10 @@ class Server:
         if self.username is not None:
             values |= {"username": self.username, "password_env": PASSWORD_VARIABLE}
         lines = [f"{name} = {json.dumps(value)}" for name, value in values.items() if value is not None]
-        options = ", ".join(f"{name} = {json.dumps(value)}" for name, value in self.options.items())
-        return "\n".join([f"[databases.{PROFILE}]", *lines, f"options = {{ {options} }}"])
+        if self.options:
+            options = ", ".join(f"{name} = {json.dumps(value)}" for name, value in self.options.items())
+            lines.append(f"options = {{ {options} }}")
+        return "\n".join([f"[databases.{PROFILE}]", *lines])
 
 
 def server_of(
@@ -79,9 +76,7 @@ def server_of(
     host, comma, port = server.removeprefix("tcp:").partition(",")
     if not host or (comma and not port.strip().isdecimal()):
         raise UsageError(f"--server {server}: write a name, name\\INSTANCE or name,port")
-    return Server(
-        host, int(port) if comma else None, database, username, driver or installed_driver(), trusted
-    )
+    return Server(host, int(port) if comma else None, database, username, driver, trusted)
 
 
 def password_for(username: str, environ: Mapping[str, str]) -> str:
@@ -93,13 +88,3 @@ def password_for(username: str, environ: Mapping[str, str]) -> str:
             f"--username {username}: set the environment variable {PASSWORD_VARIABLE} to the password"
         )
     return getpass.getpass(f"Password of {username}: ")
-
-
-def installed_driver() -> str:
-    """The newest of Microsoft's ODBC drivers that this machine has; else 18, which the error then names."""
-    try:
-        drivers = importlib.import_module("pyodbc").drivers()
-    except ImportError:
-        drivers = []
-    known = [driver for driver in drivers if re.fullmatch(r"ODBC Driver \d+ for SQL Server", driver)]
-    return max(known, key=lambda driver: int(driver.split()[2]), default=NEWEST_DRIVER)
