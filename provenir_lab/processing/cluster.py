@@ -120,8 +120,10 @@ def _own_cluster(distributed: Any, workers: int) -> Iterator[Any]:
 
 @contextmanager
 def _connected(distributed: Any, scheduler: str) -> Iterator[Any]:
+    # a client that never connected waits and complains when it is collected
+    quiet: Any = type("Client", (distributed.Client,), {"__del__": lambda self: None})
     try:
-        client = distributed.Client(scheduler, timeout=ANSWER_SECONDS, set_as_default=False)
+        client = quiet(scheduler, timeout=ANSWER_SECONDS, set_as_default=False)
     except (OSError, TypeError, ValueError, RuntimeError):
         raise UsageError(
             f"no Dask scheduler can be reached at {scheduler}: is it running, are name and port right, and "
