@@ -98,7 +98,7 @@ class Committer:
             try:
                 written = self._writer.write(documents, self._held, self._session)
             except TransientError as error:
-                self._tally.add_seconds({"wait": self._patience.wait(error)})
+                self._pause(error)
                 self._tally.retries += 1
                 documents, _ = self._without_logged(documents)
             except DatabaseRefusal as refusal:
@@ -116,10 +116,7 @@ class Committer:
 
     def _without_logged(self, documents: Sequence[Document]) -> tuple[Sequence[Document], bool]:
         """`documents` that have no log row; held failures are sifted too. True if any had one."""
-        try:
-            logged = self._logged([d[0] for d in documents] + [f[0] for f in self._held])
-        except TransientError:
-            return documents, False  # the next attempt meets the same trouble and counts it
+        logged = self._read_log([d[0] for d in documents] + [f[0] for f in self._held])
         ours = {app_id for app_id, session_id in logged.items() if session_id == self._session.session_id}
         if ours:
             landed = [d for d in documents if d[0] in ours]
@@ -127,6 +124,16 @@ class Committer:
         self._tally.skipped += len(logged) - len(ours)
         self._held = [f for f in self._held if f[0] not in logged]
         return [d for d in documents if d[0] not in logged], bool(logged)
+
+    def _read_log(self, app_ids: Sequence[int]) -> Mapping[int, str | None]:
+        while True:
+            try:
+                return self._logged(app_ids)
+            except TransientError as error:
+                self._pause(error)
+
+    def _pause(self, error: TransientError) -> None:
+        self._tally.add_seconds({"wait": self._patience.wait(error)})
 
     def _count(
         self, documents: Sequence[Document], failures: Sequence[Failure], written: Written | None

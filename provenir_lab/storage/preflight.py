@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from provenir_lab.errors import PreflightError
 from provenir_lab.storage.database import reading
 from provenir_lab.storage.ids import among, as_parameter
+from provenir_lab.storage.locks import has_unique_log
 from provenir_lab.storage.schema import ENUM_TABLE, LOG_TABLE, Target, build_tables
 from provenir_lab.tables import INTEGER_RANGES, Column, Table
 
@@ -55,9 +56,9 @@ def preflight(
     """Compares what the contract maps (table -> columns) and its enum codes with the database.
 
     Returns the tables with the database's own lengths, nullability and code pages, so that the mapper rejects
-    what cannot fit. Raises PreflightError listing every difference that would lose data or fail documents:
-    tables and columns that are missing, types of another kind or narrower than the contract's, columns that
-    need a value and get none, enum codes that are absent.
+    what cannot fit; of the log, whether its app_id is unique. Raises PreflightError listing every difference
+    that would lose data or fail documents: tables and columns that are missing, types of another kind or
+    narrower than the contract's, columns that need a value and get none, enum codes that are absent.
     """
     refined = dict(target.tables)
     problems: list[str] = []
@@ -72,7 +73,9 @@ def preflight(
             refined[name] = _refined(target.tables[name], found, pages)
         log = [c.name for c in target.log.columns if c.name != "log_id"]
         source_schema, _, source = target.source_table.rpartition(".")
-        problems += _missing(connection, target.schema, LOG_TABLE, log)
+        problems += (lacking := list(_missing(connection, target.schema, LOG_TABLE, log)))
+        if not lacking:
+            refined[LOG_TABLE] = _log(target.log, unique=has_unique_log(connection, target))
         problems += _missing(
             connection, source_schema or target.schema, source, ["app_id", target.source_column]
         )
@@ -184,6 +187,11 @@ def _refined(table: Table, found: _Found, pages: Mapping[str, str | None]) -> Ta
                 encoding=pages.get(collation, pages.get("")) if text and not wide else None,
             )
         columns.append(column)
+    return Table(table.name, tuple(columns))
+
+
+def _log(table: Table, *, unique: bool) -> Table:
+    columns = (replace(c, unique=unique) if c.name == "app_id" else c for c in table.columns)
     return Table(table.name, tuple(columns))
 
 

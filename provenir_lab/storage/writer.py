@@ -16,6 +16,7 @@ from provenir_lab.storage.database import translated, writing
 from provenir_lab.storage.duplicates import Duplicates, Rows, Settled
 from provenir_lab.storage.ids import among, as_parameter
 from provenir_lab.storage.keys import Keys, keys_of
+from provenir_lab.storage.locks import LogLock
 from provenir_lab.storage.log import FAILED, SUCCESS
 from provenir_lab.storage.methods import Insert, choose_method, make_insert, make_new_only_insert
 from provenir_lab.storage.owners import OwnerLookup
@@ -100,6 +101,8 @@ class Writer:
             for name in order
         }
         self._insert_log = make_insert(method, engine, tables[LOG_TABLE], target.log, _LOG_COLUMNS)
+        app_id = target.log.column("app_id")
+        self._lock = None if app_id is not None and app_id.unique else LogLock(engine, target)
         keys = keys_of(target.tables, order)
         self._count = _count_query([tables[name] for name in order], keys, dialect)
         self._contacts: _Contacts | None = None
@@ -122,7 +125,8 @@ class Writer:
         """Writes the rows of `documents` (app_id, rows) and a log row for each of them and of `failures`
         (app_id, category, reason), all in one transaction.
 
-        Raises DatabaseRefusal if the database refuses a row (some document of the batch is at fault),
+        Raises DatabaseRefusal if the database refuses a row (some document of the batch is at fault, or has
+        an outcome already),
         TransientError (if it came from the commit, the log tells whether the batch landed) or DatabaseError;
         the batch is then rolled back.
         """
@@ -143,6 +147,8 @@ class Writer:
     ) -> Written:
         asked = time.perf_counter()
         with writing(self._engine) as connection:
+            if self._lock is not None:
+                self._lock.take(connection, [*(d[0] for d in documents), *(f[0] for f in failures)])
             started = time.perf_counter()
             settled = self._settle(documents, None if self._by_database else connection)
             checking = time.perf_counter() - started
@@ -165,7 +171,7 @@ class Writer:
             sum(settled.contacts_left_out.values()),
             settled.keys_settled,
             {
-                "wait": started - asked,  # for a connection, and on SQLite for the write lock
+                "wait": started - asked,  # for a connection, and for other writers of the same documents
                 "duplicate_check": checking,
                 "write": written - started - checking,
                 "commit": committed - written,

@@ -148,7 +148,8 @@ def test_a_contact_taken_after_it_was_looked_up_does_not_fail_the_document(lab: 
             lab.writer().write(documents, [], SESSION)
 
     # not `copy`, which SQLAlchemy does not see
-    written = lab.writer(write_method="executemany").write([document(2, con_ids=(10,))], [], SESSION)
+    far = 9_002  # of another range than the other worker's, which is locked
+    written = lab.writer(write_method="executemany").write([document(far, con_ids=(10,))], [], SESSION)
     assert written.duplicate_contacts == 1
     assert lab.rows("SELECT con_id, app_id FROM {}app_contact_base") == [(10, 1)]
 
