@@ -53,7 +53,7 @@ def write_pages() -> None:
     shutil.rmtree(IMAGES, ignore_errors=True)
     for name, svg in reference.shown.items():
         IMAGES.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(svg, IMAGES / name)
+        (IMAGES / name).write_text(svg, encoding="utf-8", newline="\n")
 
 
 def main() -> None:

@@ -38,8 +38,8 @@ class Reference:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.shown: dict[str, Path] = {}
-        """Name in docs/images/measured -> the figure."""
+        self.shown: dict[str, str] = {}
+        """Name in docs/images/measured -> the figure, SVG."""
 
     @cached_property
     def campaign(self) -> CampaignResult | None:
@@ -54,19 +54,24 @@ class Reference:
             own = self.campaign.folder / self.campaign.campaign["folders"][name]
         return load_result(own) if own else None
 
-    def figure(self, name: str, folder: Path, figure: str) -> str:
-        """A stored figure, with its own title and description for those who cannot see it."""
-        stored = folder / "figures" / f"{figure}.svg"
-        texts = re.findall(
-            r"<(?:title|desc) [^>]*>(.*?)</(?:title|desc)>", stored.read_text(encoding="utf-8")
-        )
-        self.shown[f"{name}-{figure}.svg"] = stored
+    def figure(self, name: str, page: Path, figure: str) -> str:
+        """A figure out of a stored page, with its own title and description for those who cannot see it."""
+        found = re.search(rf'<svg role="img" aria-labelledby="{figure}-title .*?</svg>', _text(page), re.S)
+        if found is None:
+            return ""
+        texts = re.findall(r"<(?:title|desc) [^>]*>(.*?)</(?:title|desc)>", found[0])
+        alone = found[0].replace("width:100%;height:auto", "background:#fff", 1)
+        self.shown[f"{name}-{figure}.svg"] = f"{alone}\n"
         described = re.sub(r"[\[\]\n]", " ", unescape(". ".join(texts[:2])))
         return f"![{described}](images/measured/{name}-{figure}.svg)"
 
     def place(self, folder: Path) -> str:
         """A kept folder as the guides name it."""
         return f"results/reference/{folder.relative_to(self.folder).as_posix()}"
+
+
+def _text(page: Path) -> str:
+    return page.read_text(encoding="utf-8")
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
@@ -161,7 +166,7 @@ def plan(reference: Reference) -> str:
         return "\n\n".join([*parts, missing(CAMPAIGN_FILE, "campaign")])
     parts += [f"- **{d.phase} {d.title}**: {d.reason}." for d in found.decisions]
     reasons = "\n".join(parts[1:])
-    return "\n\n".join([parts[0], reasons, _campaign_figure(reference, found, "forest")])
+    return "\n\n".join([parts[0], reasons, reference.figure("campaign", found.report, "forest")])
 
 
 def _gain(asked: Experiment) -> str:
@@ -182,19 +187,15 @@ def _measured(decision: Decision | None) -> tuple[str, ...]:
     )
 
 
-def _campaign_figure(reference: Reference, found: CampaignResult, figure: str) -> str:
-    if not (found.folder / "figures" / f"{figure}.svg").is_file():
-        return ""
-    return reference.figure("campaign", found.folder, figure)
-
-
 def together(reference: Reference) -> str:
     """What the kept phases are worth in one."""
     found = reference.campaign
     if found is None:
         return missing(CAMPAIGN_FILE, "campaign")
     rests = measured_on(reference, found.end_to_end or found.baseline)
-    return "\n\n".join([end_to_end_text(found), _campaign_figure(reference, found, "waterfall"), rests])
+    return "\n\n".join(
+        [end_to_end_text(found), reference.figure("campaign", found.report, "waterfall"), rests]
+    )
 
 
 def migration(reference: Reference) -> str:
@@ -250,7 +251,7 @@ def claimed(name: str) -> Callable[[Reference], str]:
         if result is None:
             return "\n\n".join([claim, missing_experiment(name)])
         view = claims(result)
-        figure = reference.figure(name, result.folder, "forest")
+        figure = reference.figure(name, result.report, "forest")
         found = f"**{view.title}.** Threshold: {result.summary['threshold_percent']:g} %."
         return "\n\n".join(
             [claim, found, table(view.header, view.rows), figure, measured_on(reference, result)]
@@ -283,7 +284,7 @@ def scaling(reference: Reference) -> str:
     result = reference.result("parallel-scaling")
     if result is None:
         return missing_experiment("parallel-scaling")
-    figure = reference.figure("parallel-scaling", result.folder, "scaling")
+    figure = reference.figure("parallel-scaling", result.report, "scaling")
     return "\n\n".join([f"**{result.headline}.**", figure, measured_on(reference, result)])
 
 

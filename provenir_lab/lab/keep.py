@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import shutil
 import tempfile
 from collections.abc import Collection, Iterable
@@ -27,9 +28,15 @@ RESULT_FILES = (
     "notebook.html",
     "old-benchmark/runs.csv",
 )
-"""What is kept of a result, where it has them; report and figures are rendered from these."""
+"""What is kept of a result, where it has them; its report is rendered from these. The figures' own files are
+left out: they stand in the report.
+"""
 CAMPAIGN_FILES = ("campaign.json", "decisions.jsonl", "accepted.yaml")
 _PAGE = "notebook.html"
+_ABOVE_PROJECT = re.compile(
+    r"""(?<![\w.:])(?:[A-Za-z]:)?(?:[\\/]+[^\\/\s"'<>&;]+)*?[\\/]+(?=(?:results|experiments|notebooks)[\\/])"""
+)
+"""The beginning of an absolute path, up to a folder that a project has."""
 
 
 @dataclass(frozen=True)
@@ -84,16 +91,21 @@ def _keep(found: _Finished, reference: Path, base: Path) -> Path:
         if found.is_campaign:
             _copy(found.folder, new, CAMPAIGN_FILES, places)
             for step in Folder(new).read_json("campaign.json")["folders"].values():
-                _copy(found.folder / step, new / step, RESULT_FILES, places)
-                render(new / step)
+                _keep_result(found.folder / step, new / step, places)
             render(new)
+            shutil.rmtree(new / "figures")
         else:
-            _copy(found.folder, new / found.folder.name, RESULT_FILES, places)
-            render(new / found.folder.name)
+            _keep_result(found.folder, new / found.folder.name, places)
         if home.exists():
             shutil.rmtree(home)
         new.replace(home)
     return home if found.is_campaign else home / found.folder.name
+
+
+def _keep_result(folder: Path, to: Path, places: list[str]) -> None:
+    _copy(folder, to, RESULT_FILES, places)
+    render(to)
+    shutil.rmtree(to / "figures")
 
 
 def _copy(folder: Path, to: Path, names: Iterable[str], places: list[str]) -> None:
@@ -101,7 +113,7 @@ def _copy(folder: Path, to: Path, names: Iterable[str], places: list[str]) -> No
     for name in names:
         if not (folder / name).is_file():
             continue
-        text = (folder / name).read_text(encoding="utf-8")
+        text = _ABOVE_PROJECT.sub("", (folder / name).read_text(encoding="utf-8"))
         for place in places:
             text = text.replace(place, "")
         trace = next((mark for mark in _marks() if mark in text), None)

@@ -43,7 +43,10 @@ def test_a_campaign_and_an_experiment_are_kept_and_rendered_from_what_is_kept(
     (simulated.folder / "left-from-another-campaign").mkdir()
     own = single(finished, tmp_path / "results")
     single(finished, tmp_path / "results", "not-asked-for")
-    (own / "notebook.html").write_text(f"<p>{own}/report.html</p>", encoding="utf-8")
+    (own / "notebook.html").write_text(
+        f"<p>{own}/report.html, 'D:\\lab\\results\\x', /mnt/disk/experiments/a.yaml, 7/results/2</p>",
+        encoding="utf-8",
+    )
     (own / "old-benchmark").mkdir()
     (own / "old-benchmark" / "runs.csv").write_text("order\n", encoding="utf-8")
 
@@ -54,7 +57,9 @@ def test_a_campaign_and_an_experiment_are_kept_and_rendered_from_what_is_kept(
     assert sorted(path.name for path in reference.iterdir()) == ["batch-size", "phase2"]
     assert not (reference / "phase2" / "left-from-another-campaign").exists()
     assert load_result(kept).summary == load_result(own).summary
-    notebook = f"<p>results/batch-size/{own.name}/report.html</p>"
+    notebook = (
+        f"<p>results/batch-size/{own.name}/report.html, 'results\\x', experiments/a.yaml, 7/results/2</p>"
+    )
     assert (kept / "notebook.html").read_text(encoding="utf-8") == notebook
     assert (kept / "old-benchmark" / "runs.csv").is_file()
     texts = [path.read_text(encoding="utf-8") for path in reference.rglob("*") if path.is_file()]
