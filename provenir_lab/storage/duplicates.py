@@ -36,7 +36,15 @@ class Settled:
 class Duplicates:
     """Settles batches; knows where the keys are in the row tuples."""
 
-    def __init__(self, tables: Tables, columns: Mapping[str, Sequence[str]]) -> None:
+    def __init__(
+        self,
+        tables: Tables,
+        columns: Mapping[str, Sequence[str]],
+        text_keys: Mapping[str, Callable[[str], str]] | None = None,
+    ) -> None:
+        """`columns` is the mapper's; `text_keys`: key-value table -> what makes equal the texts that the
+        database takes for the same key."""
+        self._text_keys = text_keys or {}
         self._names = tuple(columns)
         keys = keys_of(tables, columns)
         self._contact = keys.contact
@@ -77,7 +85,7 @@ class Duplicates:
                 if len(kept) > 1:
                     before = len(kept)
                     if name in self._last:
-                        kept = _unique(kept, self._last[name], last=True)
+                        kept = _unique(kept, self._last[name], last=True, form=self._text_keys.get(name))
                     elif name in self._first:
                         kept = _unique(kept, self._first[name], last=False)
                     keys_settled += before - len(kept)
@@ -100,9 +108,15 @@ class Duplicates:
 
 
 def _unique(
-    rows: Sequence[tuple[Any, ...]], places: tuple[int, ...], *, last: bool
+    rows: Sequence[tuple[Any, ...]],
+    places: tuple[int, ...],
+    *,
+    last: bool,
+    form: Callable[[str], str] | None = None,
 ) -> Sequence[tuple[Any, ...]]:
     keys = [tuple([row[place] for place in places]) for row in rows]
+    if form is not None:
+        keys = [tuple([form(part) if isinstance(part, str) else part for part in key]) for key in keys]
     if len(set(keys)) == len(rows):
         return rows
     kept: dict[tuple[Any, ...], tuple[Any, ...]] = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -36,6 +36,28 @@ def has_identity(engine: sa.Engine, table: str, columns: Sequence[Column]) -> bo
     with reading(engine) as connection:
         identities = set(connection.scalars(query, {"table": table}))
     return any(column.name in identities for column in columns)
+
+
+def text_key_forms(engine: sa.Engine, tables: Iterable[sa.Table]) -> dict[str, Callable[[str], str]]:
+    """Name of each of `tables` -> what gives one form to the texts that the database takes for the same key;
+    nothing for other databases.
+
+    SQL Server ignores trailing blanks and, under most collations, case. What some collations take for equal
+    besides (ss and ß) stays different: better a document refused than a row lost.
+    """
+    if engine.dialect.name != "mssql":
+        return {}
+    with reading(engine) as connection:
+        return {table.name: _text_key_form(connection, table) for table in tables}
+
+
+def _text_key_form(connection: sa.Connection, table: sa.Table) -> Callable[[str], str]:
+    query = sa.text("SELECT name, collation_name FROM sys.columns WHERE object_id = OBJECT_ID(:table)")
+    name = connection.dialect.identifier_preparer.format_table(table)
+    collations = {column: str(found).lower() for column, found in connection.execute(query, {"table": name})}
+    if any("_ci" in collations.get(column.name, "") for column in table.primary_key):
+        return lambda text: text.rstrip(" ").lower()
+    return lambda text: text.rstrip(" ")
 
 
 def with_identity(

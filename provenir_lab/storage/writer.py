@@ -22,6 +22,7 @@ from provenir_lab.storage.methods import Insert, choose_method, make_insert, mak
 from provenir_lab.storage.owners import OwnerLookup
 from provenir_lab.storage.refusals import classify
 from provenir_lab.storage.schema import LOG_TABLE, Target, build_tables
+from provenir_lab.storage.sqlserver import text_key_forms
 
 _LOG_COLUMNS = (
     "app_id",
@@ -90,7 +91,6 @@ class Writer:
         self._engine = engine
         self._clock = clock
         self._dialect = dialect = engine.dialect.name
-        self._duplicates = Duplicates(target.tables, columns)
         metadata = build_tables({**target.tables, LOG_TABLE: target.log}, target.schema, dialect)
         tables = {table.name: table for table in metadata.tables.values()}
         order = [name for name in target.target_tables if name in columns]
@@ -104,6 +104,8 @@ class Writer:
         app_id = target.log.column("app_id")
         self._lock = None if app_id is not None and app_id.unique else LogLock(engine, target)
         keys = keys_of(target.tables, order)
+        text_keys = text_key_forms(engine, [tables[name] for name in order if name in keys.key_value])
+        self._duplicates = Duplicates(target.tables, columns, text_keys)
         self._count = _count_query([tables[name] for name in order], keys, dialect)
         self._contacts: _Contacts | None = None
         if keys.contact is not None:

@@ -65,6 +65,18 @@ def test_of_a_key_value_pair_the_last_wins() -> None:
     assert settled.keys_settled == 2
 
 
+def test_keys_that_the_database_takes_for_equal_are_one_and_the_last_wins() -> None:
+    folding = Duplicates(TABLES, COLUMNS, {"scores": str.lower})
+    rows = {
+        "scores": [(1, "Fico", 1), (1, "B", 2), (1, "FICO", 3)],
+        "app_historical_lookup": [(1, "n", "s", "kept"), (1, "N", "s", "kept")],
+    }
+    settled = folding.settle([(1, rows)], nobody)
+    assert sorted(settled.rows["scores"]) == [(1, "B", 2), (1, "FICO", 3)]
+    assert settled.rows["app_historical_lookup"] == rows["app_historical_lookup"]
+    assert settled.keys_settled == 1
+
+
 def test_of_addresses_and_employments_of_a_key_the_first_wins() -> None:
     rows = {
         "app_contact_base": [(1, 10, None)],
