@@ -28,11 +28,17 @@ class Facts:
 
 
 def html_table(title: str, rows: Iterable[Sequence[object]], header: Sequence[str] = ()) -> str:
-    """A captioned table; the first cell of each row is its heading. Numbers align right."""
-    head = "".join(f"<th scope='col'>{escape(name)}</th>" for name in header)
+    """A captioned table; the first cell of each row is its heading. Numbers align right with their heads."""
+    found = [tuple(row) for row in rows]
+    numeric = [any(_is_number(row[i]) for row in found if i < len(row)) for i in range(len(header))]
+    head = "".join(
+        f"<th scope='col' style='text-align:{'right' if right else 'left'}'>{escape(name)}</th>"
+        for name, right in zip(header, numeric, strict=True)
+    )
     head = f"<thead><tr>{head}</tr></thead>" if header else ""
-    body = "".join(_row(row) for row in rows)
-    return f"<table><caption>{escape(title)}</caption>{head}<tbody>{body}</tbody></table>"
+    body = "".join(_row(row) for row in found)
+    caption = f"<caption style='text-align:left'>{escape(title)}</caption>"
+    return f"<table>{caption}{head}<tbody>{body}</tbody></table>"
 
 
 def text_lines(rows: Iterable[tuple[str, object]]) -> list[str]:
@@ -49,13 +55,14 @@ def number(value: Any) -> str:
 
 def _row(cells: Sequence[object]) -> str:
     first, *rest = cells
-    return f"<tr><th scope='row'>{escape(str(first))}</th>{''.join(_cell(c) for c in rest)}</tr>"
+    heading = f"<th scope='row' style='text-align:left'>{escape(str(first))}</th>"
+    return f"<tr>{heading}{''.join(_cell(c) for c in rest)}</tr>"
 
 
 def _cell(value: object) -> str:
     if _is_number(value):
         return f"<td style='text-align:right'>{number(value)}</td>"
-    return f"<td>{escape(str(value))}</td>"
+    return f"<td style='text-align:left'>{escape(str(value))}</td>"
 
 
 def _is_number(value: object) -> bool:

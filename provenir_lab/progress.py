@@ -51,7 +51,7 @@ def _in_notebook() -> bool:
 
 
 def _notebook_line(clock: Callable[[], float] = time.monotonic) -> Progress:
-    """One line of output that is rewritten at most five times a second; it also works under papermill."""
+    """A bar with a line, rewritten at most five times a second; it also works under papermill."""
     ipython: Any = importlib.import_module("IPython.display")
     handle = ipython.DisplayHandle()
     displayed = False
@@ -67,7 +67,7 @@ def _notebook_line(clock: Callable[[], float] = time.monotonic) -> Progress:
         total = f" of {step.total:,}" if step.total is not None else ""
         rate = f", {step.done / (now - started) * 60:,.0f} a minute" if now > started else ""
         note = f", {escape(step.note)}" if step.note else ""
-        text = ipython.HTML(f"{escape(step.activity)}: {step.done:,}{total}{rate}{note}")
+        text = ipython.HTML(f"{_html_bar(step)}{escape(step.activity)}: {step.done:,}{total}{rate}{note}")
         if displayed:
             handle.update(text)
         else:
@@ -75,6 +75,14 @@ def _notebook_line(clock: Callable[[], float] = time.monotonic) -> Progress:
             displayed = True
 
     return show
+
+
+def _html_bar(step: Step) -> str:
+    """While it is not over: how much of the work is done, or that it goes on if nobody knows how much."""
+    if step.total is not None and step.done >= step.total:
+        return ""
+    extent = f" value='{step.done}' max='{step.total}'" if step.total else ""
+    return f"<progress aria-label='{escape(step.activity)}'{extent} style='width:16em'></progress> "
 
 
 @contextmanager

@@ -12,15 +12,16 @@ from provenir_lab.lab import tables
 from provenir_lab.lab.campaign import CampaignResult, load_campaign_result
 from provenir_lab.lab.decisions import Decision
 from provenir_lab.lab.figures import data, draw
-from provenir_lab.lab.figures.picture import Picture
+from provenir_lab.lab.figures.picture import Picture, standalone
 from provenir_lab.lab.record import Folder
-from provenir_lab.lab.report import page, standalone
+from provenir_lab.lab.report import page
 from provenir_lab.lab.statistics import Estimate, forecast
 from provenir_lab.lab.summary import MIGRATION_DOCUMENTS
 from provenir_lab.lab.tables import Row
 from provenir_lab.lab.verdict import percent
+from provenir_lab.spreadsheet import records_csv
 
-VERDICT_HEADER = ["phase", "candidate", "ratio", "interval", "verdict", "decision", "reason"]
+VERDICT_HEADER = ["phase", "verdict", "candidate", "ratio", "interval", "decision", "reason"]
 MEASURED_HEADER = [
     "phase",
     "pairs (valid of planned)",
@@ -35,7 +36,8 @@ MEASURED_HEADER = [
 
 
 def render_index(folder: str | Path) -> Path:
-    """Writes `index.html` and its figures from what the campaign's folder holds; returns the page's path.
+    """Writes `index.html`, figures and `tables/decisions.csv` from what the campaign's folder holds; returns the
+    page's path.
 
     Raises UsageError if the folder holds no finished campaign.
     """
@@ -44,6 +46,7 @@ def render_index(folder: str | Path) -> Path:
     pictures = pictures_of(result)
     for picture in pictures:
         kept.write(f"figures/{picture.name}.svg", standalone(picture.svg))
+    kept.write("tables/decisions.csv", records_csv([asdict(decision) for decision in result.decisions]))
     return kept.write("index.html", page("index.html.j2", _values(result, pictures)))
 
 
@@ -142,12 +145,12 @@ def _verdict_row(decision: Decision) -> dict[str, Any]:
         "verdict": d.verdict,
         "cells": [
             _label(d),
+            d.verdict + (" (indicative)" if d.indicative and d.ratio else ""),
             d.candidate,
             "–" if ratio is None else f"{ratio['centre']:.3f}",
             "–"
             if ratio is None
             else f"{ratio['low']:.3f} to {ratio['high']:.3f} ({ratio['confidence']:.1%})",
-            d.verdict + (" (indicative)" if d.indicative and d.ratio else ""),
             d.decision,
             d.reason,
         ],

@@ -34,7 +34,7 @@ def render_notebook(path: Path) -> str:
                     "kind": "code",
                     "label": "Parameters, as given" if "injected-parameters" in tags else "",
                     "html": highlight(cell.source, lexer, formatter).replace("<pre>", '<pre tabindex="0">'),
-                    "outputs": [html for output in cell.outputs if (html := _output(output))],
+                    "outputs": _outputs(cell, len(cells) + 1),
                 }
             )
     light = HtmlFormatter(style="default").get_style_defs(".highlight")
@@ -42,10 +42,16 @@ def render_notebook(path: Path) -> str:
     values = {
         "title": f"{path.parent.parent.name}: the executed notebook",
         "cells": cells,
-        "code_css": f"{light}\n@media (prefers-color-scheme: dark) {{\n{dark}\n}}",
+        "code_css": f"{light}\n@media screen and (prefers-color-scheme: dark) {{\n{dark}\n}}",
         "has_report": (path.parent / "report.html").is_file(),
     }
     return page("notebook.html.j2", values)
+
+
+def _outputs(cell: Any, number: int) -> list[dict[str, str]]:
+    """What a cell shows; each output has a name of its own, as a region that scrolls must."""
+    shown = [html for output in cell.outputs if (html := _output(output))]
+    return [{"label": f"Output {number}.{i}", "html": html} for i, html in enumerate(shown, start=1)]
 
 
 def _output(output: Any) -> str:

@@ -6,7 +6,7 @@ campaigns with the same frame and parts.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -16,11 +16,14 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 
 from provenir_lab.lab import tables
 from provenir_lab.lab.figures import pictures_of
+from provenir_lab.lab.figures.picture import standalone
 from provenir_lab.lab.record import Folder, Result, load_result
+from provenir_lab.spreadsheet import records_csv
 
 
 def render(folder: str | Path) -> Path:
-    """Writes `report.html` and `figures/*.svg` again from what the folder holds; returns the page's path.
+    """Writes `report.html`, `figures/*.svg` and `tables/*.csv` again from what the folder holds; returns the
+    page's path.
 
     A campaign's folder gets its `index.html`. Raises UsageError if the folder holds no finished result.
     """
@@ -33,6 +36,9 @@ def render(folder: str | Path) -> Path:
     pictures = pictures_of(result)
     for picture in pictures:
         kept.write(f"figures/{picture.name}.svg", standalone(picture.svg))
+    for name, records in _RECORDS.items():
+        if result.summary[name]:
+            kept.write(f"tables/{name}.csv", records_csv(records(result.summary)))
     values = _result_values(result) | {"pictures": pictures}
     return kept.write("report.html", page("result.html.j2", values))
 
@@ -40,11 +46,6 @@ def render(folder: str | Path) -> Path:
 def page(template: str, values: Mapping[str, Any]) -> str:
     """A page from one of the package's templates."""
     return _templates().get_template(template).render(css=_read("page.css"), **values)
-
-
-def standalone(svg: str) -> str:
-    """An SVG of a page as a file of its own: with its namespace and a white ground."""
-    return svg.replace("width:100%;height:auto", "background:#fff", 1) + "\n"
 
 
 def result_table(result: Result) -> str:
@@ -63,6 +64,7 @@ def _result_values(result: Result) -> dict[str, Any]:
         "kicker": " · ".join(
             filter(None, [summary["phase"], experiment["name"], result.runs[0].started[:10]])
         ),
+        "campaign": "../index.html" if (result.folder.parent / "campaign.json").is_file() else None,
         "headline": judged["reason"] if judged else summary["headline"],
         "verdict": judged["verdict"] if judged else None,
         "indicative": summary["indicative"],
@@ -92,7 +94,15 @@ def _result_values(result: Result) -> dict[str, Any]:
     }
 
 
+_RECORDS: Mapping[str, Callable[[Mapping[str, Any]], list[Mapping[str, Any]]]] = {
+    "variants": lambda summary: summary["variants"],
+    "comparisons": lambda summary: summary["comparisons"],
+    "forecast": lambda summary: [summary["forecast"]],
+}
+"""What is also written as a table for spreadsheets, with all digits."""
 _FILES = (
+    ("tables/variants.csv", "medians and spreads, for spreadsheets"),
+    ("tables/comparisons.csv", "comparisons, for spreadsheets"),
     ("runs.csv", "every run, one line each"),
     ("summary.json", "medians, intervals, verdicts, gates"),
     ("environment.json", "machine and versions"),

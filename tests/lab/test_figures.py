@@ -1,6 +1,7 @@
 """What the figures show (their data), and that what is drawn is a self-contained, described picture."""
 
 import re
+from base64 import b64decode
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -121,6 +122,20 @@ def test_forecast_names_the_profile(baseline: Result) -> None:
 )
 def test_duration(hours: float, text: str) -> None:
     assert data.duration(hours) == text
+
+
+def test_a_picture_shows_itself_in_notebooks_in_every_form_with_its_alternative_text(
+    baseline: Result,
+) -> None:
+    picture = main_picture(baseline)
+    shown, metadata = picture._repr_mimebundle_()
+    assert set(shown) == {"text/html", "image/svg+xml", "image/png", "text/plain"}
+    assert picture.svg in shown["text/html"]
+    assert ElementTree.fromstring(shown["image/svg+xml"]).tag == f"{SVG}svg"
+    assert b64decode(shown["image/png"], validate=True).startswith(b"\x89PNG\r\n")
+    assert len(shown["image/png"]) < 100_000
+    assert shown["text/plain"] == f"{picture.title}. {picture.description}"
+    assert metadata["image/png"] == metadata["image/svg+xml"] == {"alt": shown["text/plain"]}
 
 
 def check_picture(picture: Picture) -> None:

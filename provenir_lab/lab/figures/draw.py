@@ -66,7 +66,7 @@ def run_order(found: data.RunOrder) -> Picture:
                     MARKS[i % 7],
                     color=PALETTE[i % 7],
                     markerfacecolor=face,
-                    label=variant if kind == "measured" else f"{variant}, warm-up",
+                    label=variant if kind == "measured" else "_",
                     markersize=6,
                 ) if chosen else None
         void = [p.order for p in found.points if p.kind == "void"]
@@ -77,7 +77,7 @@ def run_order(found: data.RunOrder) -> Picture:
         axes.set_ylim(max(0, low - margin), high + margin)
         if void:
             axes.plot(void, [axes.get_ylim()[0]] * len(void), "x", color=INK, label="void", clip_on=False)
-        axes.set_xlabel("run, in time order")
+        axes.set_xlabel("run, in time order (hollow: warm-up)")
         axes.set_ylabel("records a minute")
         axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
         _thousands(axes.yaxis)
@@ -162,7 +162,11 @@ def waterfall(found: data.Waterfall) -> Picture:
             if interval:
                 axes.plot([i, i], [interval.low, interval.high], color=INK, linewidth=2)
             axes.annotate(
-                f"×{value:.2f}", (i, max(value, 1)), (0, 3), textcoords="offset points", ha="center"
+                f"×{value:.2f}",
+                (i, max(value, interval.high if interval else 1)),
+                (0, 3),
+                textcoords="offset points",
+                ha="center",
             )
             labels.append(label)
         axes.axhline(1, color=MUTED, linewidth=1)

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import io
 import re
-from dataclasses import dataclass
+from base64 import b64encode
+from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -63,9 +64,43 @@ class Picture:
     title: str
     description: str
     svg: str
+    figure: Figure = field(repr=False, compare=False)
 
-    def _repr_html_(self) -> str:
-        return f"<figure style='margin:0;max-width:46rem'>{self.svg}</figure>"
+    @property
+    def alternative(self) -> str:
+        """The finding and what is to be seen, for those who do not see it."""
+        return f"{self.title}. {self.description}"
+
+    def png(self) -> bytes:
+        """The figure as pixels, on a white ground, for what shows no SVG."""
+        buffer = io.BytesIO()
+        self.figure.savefig(
+            buffer,
+            format="png",
+            dpi=110,
+            bbox_inches="tight",
+            pad_inches=0.06,
+            facecolor="white",
+            metadata={"Description": self.alternative, "Software": None},
+        )
+        return buffer.getvalue()
+
+    def _repr_mimebundle_(
+        self, include: object = None, exclude: object = None
+    ) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
+        """For notebooks: inline, which follows a dark theme; as an image where a notebook is not trusted."""
+        shown = {
+            "text/html": f"<figure style='margin:0;max-width:46rem'>{self.svg}</figure>",
+            "image/svg+xml": standalone(self.svg),
+            "image/png": b64encode(self.png()).decode(),
+            "text/plain": self.alternative,
+        }
+        return shown, {kind: {"alt": self.alternative} for kind in ("image/svg+xml", "image/png")}
+
+
+def standalone(svg: str) -> str:
+    """An SVG of a page as a file of its own, on a white ground."""
+    return svg.replace("width:100%;height:auto", "background:#fff", 1) + "\n"
 
 
 def to_picture(name: str, title: str, description: str, figure: Figure) -> Picture:
@@ -86,4 +121,4 @@ def to_picture(name: str, title: str, description: str, figure: Figure) -> Pictu
         f"{svg[4 : svg.index('>')]}>"
         f'<title id="{name}-title">{escape(title)}</title><desc id="{name}-desc">{escape(description)}</desc>'
     )
-    return Picture(name, title, description, head + svg[svg.index(">") + 1 :].rstrip())
+    return Picture(name, title, description, head + svg[svg.index(">") + 1 :].rstrip(), figure)
