@@ -172,7 +172,7 @@ def _without_password(url: str, password_env: str | None) -> str:
     """
     parsed = make_url(url)
     if password_env is not None:
-        parsed = parsed.set(password=None)
+        parsed = parsed._replace(password=None)  # `set` leaves what is None as it was
     bare = parsed.render_as_string(hide_password=False)
     if masked(bare) != bare:
         raise UsageError(
