@@ -23,6 +23,7 @@ sys.path.insert(0, str(DOCS))
 
 from living_parts import EXPERIMENTS, IMAGES, PARTS, Reference  # noqa: E402
 
+from provenir_lab.errors import LabError  # noqa: E402
 from provenir_lab.lab.keep import keep_results  # noqa: E402
 
 REFERENCE = ROOT / "results" / "reference"
@@ -63,8 +64,11 @@ def main() -> None:
     )
     parser.add_argument("--from", dest="sources", action="append", type=Path, default=[], metavar="FOLDER")
     for source in parser.parse_args().sources:
-        kept = keep_results(source, REFERENCE, EXPERIMENTS)
-        print(*(f"kept {path.relative_to(ROOT)}" for path in kept), sep="\n")
+        try:
+            kept = keep_results(source, REFERENCE, EXPERIMENTS)
+        except LabError as error:
+            sys.exit(f"error: {error}")
+        print(f"{source}:", *(path.relative_to(ROOT) for path in kept) if kept else ["nothing to keep"])
     write_pages()
 
 
