@@ -21,7 +21,7 @@ from provenir_lab.cli.options import (
     open_lab,
     settings_of,
 )
-from provenir_lab.cli.output import show_json
+from provenir_lab.cli.output import show, show_json
 from provenir_lab.errors import LabError, UsageError
 
 Documents = Annotated[
@@ -148,6 +148,10 @@ def campaign(
     *,
     file: Annotated[Path, typer.Argument(metavar="CAMPAIGN.yaml", help="A campaign file.")],
     quick: Quick = False,
+    revert: Annotated[
+        str | None,
+        typer.Option("--revert", metavar="PHASE", help="Run nothing: take back what one phase has earned."),
+    ] = None,
     results: Results = Path("results"),
     database: Database = None,
     schema: Schema = None,
@@ -156,6 +160,11 @@ def campaign(
     quiet: Quiet = False,
 ) -> None:
     """Run experiments in order, each from the settings accepted so far."""
+    if revert is not None:
+        from provenir_lab.lab.campaign import revert_phase
+
+        show(revert_phase(file, revert, results=results), as_json=json)
+        return
     lab = open_lab(database, contract, schema, quiet=quiet)
     _show(lab.campaign(file, quick=quick, results=results), json)
 

@@ -19,7 +19,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from provenir_lab.display import html_table
 from provenir_lab.errors import UsageError
 from provenir_lab.lab.conduct import Clock, utc_now
-from provenir_lab.lab.decisions import Accepted, Decision, read_decisions, save_accepted, write_decisions
+from provenir_lab.lab.decisions import (
+    Accepted,
+    Decision,
+    load_accepted,
+    read_decisions,
+    revert,
+    save_accepted,
+    write_decisions,
+)
 from provenir_lab.lab.experiment import (
     Documents,
     Experiment,
@@ -36,6 +44,7 @@ from provenir_lab.settings import Database, build_settings, suggestion
 BASELINE_NOTEBOOK = "notebooks/01-baseline.ipynb"
 BASELINE_STEP = "baseline"
 END_TO_END = "end-to-end"
+ACCEPTED_FILE = "accepted.yaml"
 
 
 class Campaign(BaseModel):
@@ -147,6 +156,30 @@ def run_campaign(
     return conduct_campaign(runner, plan, experiments, Path(results), quick=quick, accepted_file=accepted)
 
 
+def revert_phase(campaign: str | Path, phase: str, *, results: str | Path = "results") -> Accepted:
+    """Takes what one phase (or its experiment, or its setting) earned out of the accepted settings, and
+    leaves the others: in the file that the campaign names and in its own folder. The log of decisions stays.
+
+    Returns what is left. Raises UsageError if the phase earned nothing, or while the campaign is unfinished.
+    """
+    from provenir_lab.lab.notebooks import find_file
+
+    file = find_file(campaign)
+    plan = load_campaign(file)
+    home = Folder(Path(results) / plan.name)
+    if (home.path / "campaign.json").is_file() and home.read_json("campaign.json")["finished"] is None:
+        raise UsageError(f"campaign {plan.name} is not finished: run it again to go on with it, then revert")
+    named = [file.parent / plan.accepted] if plan.accepted else []
+    files = [path for path in (*named, home.path / ACCEPTED_FILE) if path.is_file()]
+    if not files:
+        raise UsageError(f"campaign {plan.name} has accepted nothing yet: run it first")
+    left = revert(files[0], phase)
+    for other in files[1:]:
+        if load_accepted(other).belongs(phase):
+            revert(other, phase)
+    return left
+
+
 def load_campaign(path: str | Path) -> Campaign:
     """Reads a campaign file. Raises UsageError: the file, the key, and what to do."""
     values = read_yaml(path)
@@ -184,14 +217,14 @@ def conduct_campaign(
     decisions = read_decisions(home.path)
     accepted = Accepted({})
     for decision in decisions:
-        accepted = accepted.with_decision(decision)
+        accepted = accepted.with_decision(decision, plan.name)
     for experiment in experiments[len(decisions) :]:
         asked = experiment.as_quick() if quick else experiment
         decision = decide(steps, asked, accepted.settings(original), baseline)
         decisions.append(decision)
-        accepted = accepted.with_decision(decision)
+        accepted = accepted.with_decision(decision, plan.name)
         write_decisions(home.path, decisions)
-        for file in filter(None, (home.path / "accepted.yaml", accepted_file)):
+        for file in filter(None, (home.path / ACCEPTED_FILE, accepted_file)):
             save_accepted(file, accepted)
     if accepted.entries:
         steps.run(END_TO_END, _end_to_end(plan, accepted, quick), original)

@@ -19,6 +19,11 @@ from provenir_lab.lab.experiment import read_yaml, variant_name
 from provenir_lab.lab.record import Folder
 from provenir_lab.settings import Settings, build_settings, suggestion
 
+NOTHING = (
+    "Nothing is accepted yet. A campaign accepts what is proved faster: run provenir-lab campaign"
+    " experiments/campaign-phase2.yaml, then this again."
+)
+
 
 @dataclass(frozen=True)
 class Decision:
@@ -89,7 +94,9 @@ def write_decisions(folder: Path, decisions: list[Decision]) -> None:
 
 @dataclass(frozen=True)
 class Accepted:
-    """The settings kept so far: setting -> its entry (value, phase, experiment, result)."""
+    """The settings kept so far: setting -> its entry: value, phase, experiment, and the result that earned it
+    as its folder below the results (`<campaign>/<folder>`).
+    """
 
     entries: Mapping[str, Mapping[str, Any]]
 
@@ -101,19 +108,29 @@ class Accepted:
         """Setting -> value."""
         return {name: entry["value"] for name, entry in self.entries.items()}
 
-    def _repr_html_(self) -> str:
-        rows = [(n, e["value"], e.get("phase", ""), e.get("experiment", "")) for n, e in self.entries.items()]
-        return html_table("Accepted settings", rows, ("setting", "value", "phase", "experiment"))
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON: setting -> value, phase, experiment, result."""
+        return {name: dict(entry) for name, entry in self.entries.items()}
 
-    def with_decision(self, decision: Decision) -> Accepted:
-        """These settings with what a phase kept; unchanged if it kept nothing."""
+    def summary(self) -> list[tuple[str, object]]:
+        """Setting, and its value with what earned it, for people."""
+        found = [(n, f"{e['value']} ({e.get('experiment', 'by hand')})") for n, e in self.entries.items()]
+        return [*found] or [("accepted", "nothing")]
+
+    def _repr_html_(self) -> str:
+        keys = ("value", "phase", "experiment", "result")
+        rows = [(name, *(entry.get(key, "") for key in keys)) for name, entry in self.entries.items()]
+        return html_table("Accepted settings", rows, ("setting", *keys)) if rows else f"<p>{NOTHING}</p>"
+
+    def with_decision(self, decision: Decision, campaign: str) -> Accepted:
+        """These settings with what a phase of `campaign` kept; unchanged if it kept nothing."""
         if not decision.kept or decision.setting is None:
             return self
         entry = {
             "value": decision.value,
             "phase": decision.phase,
             "experiment": decision.experiment,
-            "result": decision.evidence,
+            "result": f"{campaign}/{decision.evidence}",
         }
         return Accepted({**self.entries, decision.setting: entry})
 
@@ -122,17 +139,21 @@ class Accepted:
 
         Raises UsageError if it kept nothing.
         """
-        left = {
-            name: entry
-            for name, entry in self.entries.items()
-            if phase not in (name, entry.get("phase"), entry.get("experiment"))
-        }
-        if len(left) == len(self.entries):
+        gone = self.belongs(phase)
+        if not gone:
             known = [str(entry.get("experiment") or name) for name, entry in self.entries.items()]
             raise UsageError(
                 f"nothing accepted belongs to {phase}: {suggestion(phase, known, 'experiments')}"
             )
-        return Accepted(left)
+        return Accepted({name: entry for name, entry in self.entries.items() if name not in gone})
+
+    def belongs(self, phase: str) -> list[str]:
+        """The settings that `phase` (its name, its experiment's or its setting's) kept."""
+        return [
+            name
+            for name, entry in self.entries.items()
+            if phase in (name, entry.get("phase"), entry.get("experiment"))
+        ]
 
 
 def load_accepted(path: str | Path) -> Accepted:

@@ -27,6 +27,19 @@ from provenir_lab.progress import Progress, Step, silent
 from provenir_lab.settings import DATABASE_VARIABLE, Database, Settings, find_database
 
 BASELINE_NOTEBOOK = "notebooks/01-baseline.ipynb"
+NOTEBOOKS = {
+    "mapper_without": "notebooks/02-phase1-ablation.ipynb",
+    "log_level": "notebooks/02-phase1-ablation.ipynb",
+    "batch_size": "notebooks/21-batch-size.ipynb",
+    "pool": "notebooks/22-connection-pool.ipynb",
+    "prefetch": "notebooks/23-async-preparation.ipynb",
+    "duplicate_check": "notebooks/24-duplicate-cache.ipynb",
+    "parse_threads": "notebooks/25-async-parsing.ipynb",
+    "parse_mode": "notebooks/26-selective-parsing.ipynb",
+    "write_method": "notebooks/27-write-path.ipynb",
+    "workers": "notebooks/30-parallel-scaling.ipynb",
+}
+"""The setting that varies -> the notebook about it, for experiments that name none."""
 
 
 def run_baseline_notebook(
@@ -69,7 +82,9 @@ def run_experiment_notebook(
     folder: str | Path | None = None,
     progress: Progress = silent,
 ) -> Result:
-    """`session.run_experiment` through the experiment's notebook. Raises as that does."""
+    """`session.run_experiment` through the experiment's notebook: the one that its file names, else the one
+    that is about the setting that varies, else none. Raises as that does.
+    """
     file = find_file(experiment)
     plan = load_experiment(file)
     if plan.is_baseline:
@@ -78,8 +93,20 @@ def run_experiment_notebook(
             settings or Settings(),
             _folder(folder, results, plan.name).path,
         )
-    if plan.notebook is None:
-        raise UsageError(f"{file}: names no notebook; add notebook: notebooks/….ipynb")
+    notebook = notebook_of(plan)
+    if notebook is None:
+        return run_experiment(
+            database,
+            file,
+            contract=contract,
+            runs=runs,
+            documents=documents,
+            quick=quick,
+            settings=settings,
+            results=results,
+            folder=folder,
+            progress=progress,
+        )
     parameters = {
         "experiment": str(file),
         "quick": quick,
@@ -88,7 +115,12 @@ def run_experiment_notebook(
     }
     kept = _folder(folder, results, plan.name)
     parameters |= _common(database, contract, settings)
-    return _run(plan.notebook, parameters, kept, database, _Watch(plan.title, progress))
+    return _run(notebook, parameters, kept, database, _Watch(plan.title, progress))
+
+
+def notebook_of(experiment: Experiment) -> str | None:
+    """The notebook that shows an experiment; None: there is none, and its report says it all."""
+    return experiment.notebook or NOTEBOOKS.get(experiment.change or "")
 
 
 def notebook_runner(
@@ -114,7 +146,7 @@ def notebook_runner(
                 folder=path,
                 progress=progress,
             )
-        if experiment.notebook is None:
+        if notebook_of(experiment) is None:
             return run_experiment(
                 database, experiment, contract=contract, settings=settings, folder=path, progress=progress
             )

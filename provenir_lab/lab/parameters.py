@@ -137,7 +137,7 @@ class ExperimentParameters(Parameters):
 class ScalingParameters(ExperimentParameters):
     """Of `30-parallel-scaling`: the experiment, and the old parallel benchmark beside it."""
 
-    old_runs: int = Field(default=5, ge=1, le=100)
+    old_runs: int = Field(default=3, ge=1, le=100)
     """Runs of 50 documents with each number of workers, as the old benchmark had them."""
 
     def old_benchmark(self, result: Result) -> OldBenchmark:
@@ -184,25 +184,42 @@ class ForecastParameters(BaselineParameters):
         return forecast(result.folder, self.migration)
 
 
+ACCEPTED = "experiments/accepted.yaml"
+"""Where campaigns keep what they accepted."""
+
+
 class TogetherParameters(Parameters):
     """Of `90-campaign`: the original settings against all that is accepted."""
 
-    accepted: str = "experiments/accepted.yaml"
+    accepted: str = ACCEPTED
     quick: bool = True
     runs: int = Field(default=0, ge=0, le=1000)
     documents: int = Field(default=0, ge=0)
 
     def settled(self) -> Accepted:
-        """The accepted settings."""
+        """The accepted settings; none where the usual file does not exist yet.
+
+        Raises UsageError if another file is named and does not exist.
+        """
         from provenir_lab.lab.notebooks import find_file
 
-        return load_accepted(find_file(self.accepted))
+        try:
+            file = find_file(self.accepted)
+        except UsageError:
+            if self.accepted != ACCEPTED:
+                raise
+            return Accepted({})
+        return load_accepted(file)
 
     def run(self) -> Result:
-        """Measures the original settings and the accepted ones in one session of blocks."""
+        """Measures the original settings and the accepted ones in one session of blocks; where nothing is
+        accepted, the original ones alone.
+        """
         from provenir_lab.lab.session import run_experiment
 
-        experiment = together(self.settled().values())
+        values = self.settled().values()
+        alone = Experiment(name="original", title="Original settings", runs=6)
+        experiment = together(values) if values else alone
         asked = adjusted(experiment, self.runs or None, self.documents or None, quick=self.quick)
         database = self.place()
         with shown_progress() as progress:

@@ -13,11 +13,17 @@ from lab_simulation import SimulatedWorkshop, experiment, noisy
 from test_report import check_page
 
 from provenir_lab.errors import UsageError
-from provenir_lab.lab.campaign import CampaignResult, conduct_campaign, load_campaign, load_campaign_result
+from provenir_lab.lab.campaign import (
+    CampaignResult,
+    conduct_campaign,
+    load_campaign,
+    load_campaign_result,
+    revert_phase,
+)
 from provenir_lab.lab.conduct import conduct
 from provenir_lab.lab.decisions import load_accepted, read_decisions, revert
 from provenir_lab.lab.experiment import Experiment
-from provenir_lab.lab.record import Result
+from provenir_lab.lab.record import Result, load_result
 from provenir_lab.lab.report import render
 from provenir_lab.settings import Settings
 
@@ -143,6 +149,39 @@ def test_accepted_settings_and_the_revert_of_one(
     assert load_accepted(file).settings() == Settings(prefetch=2)
     with pytest.raises(UsageError, match="did you mean prefetch"):
         revert(file, "prefetsh")
+
+
+def test_each_accepted_setting_names_the_result_that_earned_it(
+    finished: tuple[CampaignResult, Simulation],
+) -> None:
+    result = finished[0]
+    for entry in load_accepted(result.folder / "accepted.yaml").entries.values():
+        assert load_result(result.folder.parent / str(entry["result"])).summary["comparisons"]
+
+
+def test_one_phase_of_a_finished_campaign_is_reverted(tmp_path: Path) -> None:
+    result = campaign(tmp_path, Simulation(), [LARGE, PREFETCH], accepted_file=tmp_path / "accepted.yaml")
+    file, results = tmp_path / "campaign.yaml", result.folder.parent
+    file.write_text(yaml.safe_dump(PLAN | {"accepted": "accepted.yaml"}), encoding="utf-8")
+    log = (result.folder / "decisions.jsonl").read_bytes()
+    left = revert_phase(file, "II.1", results=results)
+    assert left.values() == {"prefetch": 2}
+    for folder in (tmp_path, result.folder):
+        assert load_accepted(folder / "accepted.yaml") == left
+    assert (result.folder / "decisions.jsonl").read_bytes() == log
+    with pytest.raises(UsageError, match=r"nothing accepted belongs to II\.1"):
+        revert_phase(file, "II.1", results=results)
+    assert revert_phase(file, "prefetch", results=results).values() == {}
+
+
+def test_nothing_is_reverted_of_a_campaign_that_never_ran_or_is_not_finished(tmp_path: Path) -> None:
+    (tmp_path / "campaign.yaml").write_text(yaml.safe_dump(PLAN), encoding="utf-8")
+    with pytest.raises(UsageError, match="has accepted nothing yet: run it first"):
+        revert_phase(tmp_path / "campaign.yaml", "II.1", results=tmp_path / "results")
+    with pytest.raises(KeyboardInterrupt):
+        campaign(tmp_path, Simulation(stop_at="prefetch"), [LARGE, PREFETCH])
+    with pytest.raises(UsageError, match="is not finished: run it again to go on"):
+        revert_phase(tmp_path / "campaign.yaml", "II.1", results=tmp_path / "results")
 
 
 def test_the_whole_is_measured_beside_the_product_of_the_phases(

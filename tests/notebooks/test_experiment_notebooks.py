@@ -1,0 +1,80 @@
+"""Experiments that name no notebook, and the campaign's notebook before anything is accepted."""
+
+from pathlib import Path
+
+import papermill
+import pytest
+import yaml
+
+from provenir_lab.errors import UsageError
+from provenir_lab.lab.decisions import NOTHING
+from provenir_lab.lab.experiment import load_experiment
+from provenir_lab.lab.notebooks import NOTEBOOKS, notebook_of, run_experiment_notebook
+from provenir_lab.lab.parameters import TogetherParameters
+from provenir_lab.settings import Database, Settings
+
+ROOT = Path(__file__).parents[2]
+PLAN = {
+    "name": "mine",
+    "title": "Mine",
+    "change": "max_document_mb",
+    "candidates": [20],
+    "runs": 6,
+    "max_runs": 6,
+    "documents": {"count": 10, "min_seconds": 0.01},
+}
+
+
+@pytest.mark.parametrize("setting", NOTEBOOKS)
+def test_an_experiment_without_a_notebook_gets_the_one_about_its_setting(setting: str) -> None:
+    assert setting in Settings.model_fields
+    assert (ROOT / NOTEBOOKS[setting]).is_file()
+    file = next(
+        path
+        for path in sorted((ROOT / "experiments").glob("*.yaml"))
+        if f"change: {setting}\n" in path.read_text(encoding="utf-8")
+    )
+    experiment = load_experiment(file)
+    assert notebook_of(experiment.model_copy(update={"notebook": None})) == experiment.notebook
+
+
+def test_where_no_notebook_is_about_the_setting_the_report_says_it_all(tmp_path: Path) -> None:
+    database = Database("sqlite", f"sqlite:///{(tmp_path / 'lab.db').as_posix()}")
+    from provenir_lab.lab.place import ensure_lab, open_place
+
+    ensure_lab(open_place(database))
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(PLAN), encoding="utf-8")
+    result = run_experiment_notebook(database, tmp_path / "mine.yaml", results=tmp_path / "results")
+    assert result.summary["comparisons"][-1]["gates"]["passed"]
+    assert "notebook.html" not in result.report.read_text(encoding="utf-8")
+
+
+def test_before_anything_is_accepted_the_campaigns_notebook_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a clone without `experiments/accepted.yaml` it measures the original settings alone."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PROVENIR_LAB_DATABASE", raising=False)
+    (tmp_path / "experiments").mkdir()
+    (tmp_path / "experiments" / "accepted.yaml").write_text("{}\n", encoding="utf-8")
+    output = tmp_path / "out.ipynb"
+    papermill.execute_notebook(
+        str(ROOT / "notebooks" / "90-campaign.ipynb"),
+        str(output),
+        parameters={"runs": 1, "documents": 5},
+        progress_bar=False,
+    )
+    text = output.read_text(encoding="utf-8")
+    assert NOTHING in text
+    assert '"output_type": "error"' not in text
+    assert list((tmp_path / "results" / "original").glob("*/report.html"))
+
+
+def test_no_accepted_file_is_no_error_unless_another_one_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(path: str) -> Path:
+        raise UsageError(f"there is no {path}")
+
+    monkeypatch.setattr("provenir_lab.lab.notebooks.find_file", absent)
+    assert TogetherParameters().settled().entries == {}
+    with pytest.raises(UsageError, match=r"there is no mine\.yaml"):
+        TogetherParameters(accepted="mine.yaml").settled()
