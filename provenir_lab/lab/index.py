@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from provenir_lab.lab import tables
-from provenir_lab.lab.campaign import CampaignResult, load_campaign_result
+from provenir_lab.lab.campaign import BASELINE_STEP, END_TO_END, CampaignResult, load_campaign_result
 from provenir_lab.lab.decisions import Decision
 from provenir_lab.lab.figures import data, draw
 from provenir_lab.lab.figures.picture import Picture, standalone
@@ -33,6 +33,9 @@ MEASURED_HEADER = [
     "peak memory, MB",
     "rows verified",
 ]
+
+
+_OTHER_STEPS = {BASELINE_STEP: "Baseline", END_TO_END: "Everything accepted, against the original settings"}
 
 
 def render_index(folder: str | Path) -> Path:
@@ -92,8 +95,9 @@ def _forecasts(result: CampaignResult) -> list[tuple[str, Mapping[str, Any]]]:
 def _values(result: CampaignResult, pictures: list[Picture]) -> dict[str, Any]:
     campaign = result.campaign
     folders = campaign["folders"]
+    titles = {d.experiment: _label(d) for d in result.decisions} | _OTHER_STEPS
     notes = [
-        (f"{folder}/report.html", f"{step}: report", f"{folder}/notebook.html")
+        (f"{folder}/report.html", titles.get(step, step), f"{folder}/notebook.html")
         for step, folder in folders.items()
     ]
     links = [
