@@ -47,6 +47,7 @@ _NODE_PARSER_OPTIONS = _PARSER_OPTIONS | {
 _BOMS = ("\ufeff", "ï»¿", "ÿþ", "þÿ")
 _LEADING_CONTROLS = "".join(chr(c) for c in range(0x20) if chr(c) not in "\t\n\r")
 _DOCTYPE = re.compile(r"(?:\s|<\?.*?\?>|<!--.*?-->)*+<!DOCTYPE", re.DOTALL)
+_NO_MEMORY_CODE = 2  # libxml2: XML_ERR_NO_MEMORY
 _LIMIT_CODES = frozenset({110, 114})  # libxml2: XML_ERR_NAME_TOO_LONG, XML_ERR_RESOURCE_LIMIT
 _NOT_FINISHED_CODES = frozenset({45, 47, 63})  # a comment, a processing instruction, CDATA: or too big
 _LONGEST_TEXT = 10_000_000
@@ -133,11 +134,11 @@ class DocumentReader:
         try:
             top: Any = etree.fromstring(data, parser)
         except DoctypeFound:
-            builder.reset()
             raise _doctype() from None
         except (etree.XMLSyntaxError, TooDeep):
-            builder.reset()
             return None
+        finally:
+            builder.reset()
         return None if len(parser.error_log) else top  # prefixes without namespace are only logged
 
     def _pull(self, text: str) -> Document:
@@ -319,6 +320,8 @@ def _rejection(error: etree.XMLSyntaxError) -> Rejected:
     code: int = getattr(error, "code", 0)
     place = f"line {line}, column {column}"
     too_big = code in _NOT_FINISHED_CODES and "too big" in (error.msg or "")
+    if code == _NO_MEMORY_CODE:
+        return Rejected("too_large", "the parser needs more memory than there is")
     if code in _LIMIT_CODES or too_big:
         return Rejected("too_large", f"deeper than 256 elements or a text over 10 MB at {place}")
     return Rejected("malformed_xml", f"not well-formed at {place} (libxml2 error {code})")

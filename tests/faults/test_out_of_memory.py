@@ -1,0 +1,68 @@
+"""A document that needs more memory than there is: it fails `too_large`, and all others are written."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from labs import FIRST_ID, digests, documents, execute, failed, new_lab, put
+
+COUNT = 60
+GREEDY = FIRST_ID + 33
+LIMITED = (
+    "import resource, sys\n"
+    "from provenir_lab.cli import main\n"
+    "if __name__ == '__main__':\n"
+    "    resource.setrlimit(resource.RLIMIT_AS, (int(sys.argv[1]), int(sys.argv[1])))\n"
+    "    sys.exit(main(sys.argv[2:]))\n"
+)
+"""Limits its own address space, which the processes that it starts inherit."""
+
+
+def greedy(text: str, size: int) -> str:
+    """`size` bytes of text that become at least 35 times as much memory."""
+    element = '<x a="1"/>'
+    return text.replace("<CustData>", "<CustData>" + element * (size // len(element)), 1)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux limits the address space")
+@pytest.mark.parametrize(
+    ("workers", "size", "reason"),
+    [
+        (1, 14_000_000, "the parser needs more memory than there is"),
+        (2, 9_900_000, "the document needs more memory than there is"),
+    ],
+    ids=["in the parser", "in this program"],
+)
+def test_the_document_fails_and_all_others_are_written(
+    sqlite_url: str, tmp_path: Path, workers: int, size: int, reason: str
+) -> None:
+    made = {d.app_id: d.text for d in documents(COUNT)}
+    made[GREEDY] = greedy(made[GREEDY], size)
+    lab = new_lab(sqlite_url)
+    put(lab, made.items(), {d.campaign_num for d in documents(COUNT)})
+    script = tmp_path / "limited.py"
+    script.write_text(LIMITED, encoding="utf-8")
+    arguments = ["process", "--json", "--quiet", "--database", sqlite_url, f"--workers={workers}"]
+    settings = ["--set=stop_after_failures=10", "--batch-size=10", "--metrics", str(tmp_path / "runs")]
+    ended = subprocess.run(
+        [sys.executable, str(script), "400000000", *arguments, *settings],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "MALLOC_ARENA_MAX": "1"},  # else each thread reserves some
+    )
+    assert ended.returncode == 0, ended.stderr
+    outcome = json.loads(ended.stdout)
+    assert (outcome["succeeded"], outcome["failed"]) == (COUNT - 1, {"too_large": 1})
+    assert outcome["worker_deaths"] == 0
+    assert failed(lab) == {GREEDY: ("too_large", reason)}
+    neighbours = new_lab(f"sqlite:///{tmp_path / 'neighbours.db'}", documents(COUNT))
+    execute(neighbours, f"DELETE FROM app_xml WHERE app_id = {GREEDY}")
+    neighbours.process()
+    found, expected = digests(lab), digests(neighbours)
+    assert {table for table in expected if found[table] != expected[table]} == {"processing_log"}
