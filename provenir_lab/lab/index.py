@@ -39,10 +39,8 @@ _OTHER_STEPS = {BASELINE_STEP: "Baseline", END_TO_END: "Everything accepted, aga
 
 
 def render_index(folder: str | Path) -> Path:
-    """Writes `index.html`, figures and `tables/decisions.csv` from what the campaign's folder holds; returns the
-    page's path.
-
-    Raises UsageError if the folder holds no finished campaign.
+    """Writes `index.html`, figures and `tables/decisions.csv` from what the campaign's folder holds;
+    returns the page's path. Raises UsageError if the folder holds no finished campaign.
     """
     result = load_campaign_result(folder)
     kept = Folder(result.folder)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from provenir_lab.errors import UsageError
 from provenir_lab.files import private
 from provenir_lab.processing.metrics import read_metrics
 from provenir_lab.processing.outcome import rate
+from provenir_lab.spreadsheet import write_rows
 from provenir_lab.storage.log import LoggedSession, failures, summary
 from provenir_lab.storage.schema import Target
 from provenir_lab.storage.source import Pending
@@ -91,18 +91,12 @@ def read_status(engine: sa.Engine, target: Target, metrics: Path | None = None) 
 
 
 def write_failed_csv(engine: sa.Engine, target: Target, file: Path) -> int:
-    """Every failed document as a line `app_id,category,reason`; returns how many.
+    """Every failed document as a line `app_id,category,reason`, fit for spreadsheets; returns how many.
 
-    The byte order mark makes spreadsheets read it as UTF-8. Raises UsageError if the file cannot be written.
+    Raises UsageError if the file cannot be written.
     """
-    count = 0
     try:
-        with open(file, "w", encoding="utf-8-sig", newline="", opener=private) as stream:
-            writer = csv.writer(stream)
-            writer.writerow(("app_id", "category", "reason"))
-            for failure in failures(engine, target):
-                writer.writerow(failure)
-                count += 1
+        with open(file, "w", encoding="utf-8", newline="", opener=private) as stream:
+            return write_rows(stream, ("app_id", "category", "reason"), failures(engine, target))
     except OSError as error:
         raise UsageError(f"{file}: cannot be written ({error.strerror})") from None
-    return count

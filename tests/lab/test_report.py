@@ -1,5 +1,6 @@
 """Pages: self-contained, accessible in their structure, escaped, and made from stored results alone."""
 
+import csv
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -111,6 +112,20 @@ def test_a_report_is_rendered_again_from_what_is_stored(baseline: Result) -> Non
     before = baseline.report.read_text(encoding="utf-8")
     baseline.report.unlink()
     assert render(baseline.folder).read_text(encoding="utf-8") == before
+
+
+def test_tables_for_spreadsheets_lie_beside_the_report(baseline: Result, sweep: Result) -> None:
+    def read(result: Result, name: str) -> list[dict[str, str]]:
+        with (result.folder / "tables" / name).open(encoding="utf-8-sig", newline="") as file:
+            return list(csv.DictReader(file))
+
+    (only,) = read(baseline, "variants.csv")
+    assert float(only["rec_per_min.median"]) == baseline.summary["variants"][0]["rec_per_min"]["median"]
+    (forecast,) = read(baseline, "forecast.csv")
+    assert float(forecast["hours"]) == baseline.summary["forecast"]["hours"]
+    compared = read(sweep, "comparisons.csv")
+    assert [row["variant"] for row in compared] == [c["variant"] for c in sweep.summary["comparisons"]]
+    assert "tables/comparisons.csv" in sweep.report.read_text(encoding="utf-8")
 
 
 def test_a_result_shows_itself_in_a_notebook(sweep: Result) -> None:

@@ -12,7 +12,7 @@ PACKAGE = ROOT / "provenir_lab"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 LEVELS = (
-    {"errors", "files", "tables", "settings", "progress", "display", "contracts"},
+    {"errors", "files", "tables", "settings", "progress", "display", "contracts", "spreadsheet"},
     {"mapping", "storage"},
     {"mock", "processing"},
     {"lab", "doctor"},
