@@ -10,6 +10,10 @@ class LabError(Exception):
 
     exit_status = 1
 
+    def _render_traceback_(self) -> list[str]:
+        """For notebooks: the line that says it all."""
+        return [f"error: {self}"]
+
 
 class UsageError(LabError):
     """The caller asked for something that cannot be done as asked (bad option, missing file, bad setting)."""

@@ -1,6 +1,7 @@
 """A look into documents: where their bytes are, which rows they become, what parsing and mapping cost.
 
-Only sizes, counts and names of elements, tables and columns: no value of a document is shown.
+Of a user's own document sizes, counts and names of elements, tables and columns are shown; its values only if
+they are asked for, since a notebook keeps what it shows.
 """
 
 from __future__ import annotations
@@ -15,9 +16,13 @@ from pathlib import Path
 from lxml import etree
 
 from provenir_lab.display import html_table
+from provenir_lab.errors import Rejected, UsageError
+from provenir_lab.lab.document_view import PARSER, DocumentView, view_document
+from provenir_lab.mapping.document import read_app_id
 from provenir_lab.mapping.loading import load_contract
 from provenir_lab.mapping.plan import Mapper, compile_mapper
 from provenir_lab.mock import generate
+from provenir_lab.processing import intake
 from provenir_lab.processing.place import target_of
 
 
@@ -37,6 +42,8 @@ class View:
 class Exploration:
     """What some documents hold and become."""
 
+    document: DocumentView
+    """The first of them."""
     sizes: View
     sections: View
     tables: View
@@ -49,20 +56,50 @@ def explore(
     profile: str = "realistic",
     seed: int = 1,
     contract: str | Path | None = None,
+    document: str | Path | None = None,
+    values: bool = False,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Exploration:
-    """Generates `count` documents and looks at them. Raises UsageError for an unknown profile or contract."""
+    """Looks at `count` generated documents, or at the file `document`; `values`: show that file's values.
+
+    Raises UsageError for an unknown profile or contract, and for a file that cannot be read or mapped.
+    """
     loaded = load_contract(contract)
     tables = target_of(loaded).tables
-    texts = [(d.app_id, d.text) for d in generate(count, seed=seed, profile=profile)]
     selective = compile_mapper(loaded, tables)
     full = compile_mapper(loaded, tables, parse_mode="full")
+    if document:
+        texts = [_own(Path(document), selective, full)]
+    else:
+        texts = [(d.app_id, d.text) for d in generate(count, seed=seed, profile=profile)]
+    app_id, text = texts[0]
+    rows = selective.map(text, app_id)
+    name = Path(document).name if document else f"document {app_id}"
     return Exploration(
+        view_document(name, text, loaded, rows, selective.columns, values=values or not document),
         _sizes([text for _, text in texts], selective),
         _sections(text for _, text in texts),
         _tables(texts, selective),
         _stages(texts, selective, full, clock),
     )
+
+
+def _own(file: Path, selective: Mapper, full: Mapper) -> tuple[int, str]:
+    """Id and text of a user's document. Raises UsageError if it cannot be read or is not sound to its end."""
+    text = intake.read_text(file)
+    taken = False
+    try:
+        selective.map(text)
+        taken = True
+        full.parse(text)
+        return read_app_id(text, *selective.contract.app_id_place), text
+    except Rejected as rejected:
+        end = "behind the part that the processor reads" if taken else "the processor refuses it too"
+        raise UsageError(f"{file}: {rejected}; {end}") from None
+
+
+def _documents(count: int) -> str:
+    return f"{count} document{'s' * (count != 1)}"
 
 
 def _sizes(texts: list[str], mapper: Mapper) -> View:
@@ -72,7 +109,7 @@ def _sizes(texts: list[str], mapper: Mapper) -> View:
         ("whole document", min(whole), round(statistics.median(whole)), max(whole)),
         ("of it parsed for the mapping", min(read), round(statistics.median(read)), max(read)),
     ]
-    title = f"{sum(read) / sum(whole):.1%} of the characters are parsed; {len(texts)} documents"
+    title = f"{sum(read) / sum(whole):.1%} of the characters are parsed; {_documents(len(texts))}"
     return View(title, ("characters", "smallest", "median", "largest"), tuple(rows))
 
 
@@ -81,7 +118,7 @@ def _sections(texts: Iterable[str]) -> View:
     sizes: Counter[str] = Counter()
     total = 0
     for text in texts:
-        root = etree.fromstring(text.encode("utf-8"))
+        root = etree.fromstring(text.lstrip("\ufeff").encode("utf-8"), etree.XMLParser(**PARSER))
         total += len(text)
         for second in root:
             for third in second:

@@ -156,15 +156,26 @@ class ExploreParameters(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     contract: str = ""
+    document: str = ""
+    """A file to look at instead of generated documents."""
+    values: bool = False
+    """Show what the file's rows hold; a notebook keeps what it shows."""
     profile: Literal["compact", "realistic", "heavy"] = "realistic"
     count: int = Field(default=50, ge=1, le=10_000)
     seed: int = 1
 
     def run(self) -> Exploration:
-        """Generates the documents and looks at them."""
+        """Looks at the file, or generates the documents and looks at them."""
         from provenir_lab.lab.explore import explore
 
-        return explore(count=self.count, profile=self.profile, seed=self.seed, contract=self.contract or None)
+        return explore(
+            count=self.count,
+            profile=self.profile,
+            seed=self.seed,
+            contract=self.contract or None,
+            document=self.document or None,
+            values=self.values,
+        )
 
 
 class ForecastParameters(BaselineParameters):
