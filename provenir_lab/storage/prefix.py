@@ -18,6 +18,8 @@ _LEAST, _MOST = 4_000, 4_000_000
 
 
 _utf8 = codecs.getincrementaldecoder("utf-8")
+_KEPT = "surrogateescape"
+"""Bytes that are no UTF-8 become characters that no document may hold: it is rejected, and not its page."""
 
 
 class Prefix(NamedTuple):
@@ -51,6 +53,18 @@ class PrefixLength:
             self.characters = max(_LEAST, self.characters * 9 // 10)
 
 
+def accept_any_bytes(connection: sa.Connection) -> None:
+    """Lets SQLite, which keeps whatever bytes it was given as a text, give them back."""
+    if connection.dialect.name == "sqlite":
+        driver: Any = connection.connection.driver_connection
+        driver.text_factory = decoded
+
+
+def decoded(value: str | bytes | None) -> str | None:
+    """A text as the driver gives it, or the bytes of one."""
+    return value.decode("utf-8", _KEPT) if isinstance(value, bytes) else value
+
+
 class PrefixReader:
     """Reads prefixes of one text column: `columns` is what to select, `documents` takes it from there."""
 
@@ -81,7 +95,7 @@ class PrefixReader:
         if not self._blobs:
             for row in rows:
                 app_id, text, size = tuple(row)
-                yield Prefix(app_id, text, text is None or size <= characters, size or 0)
+                yield Prefix(app_id, decoded(text), text is None or size <= characters, size or 0)
             return
         driver: Any = connection.connection.driver_connection
         for row in rows.all():
@@ -94,7 +108,7 @@ class PrefixReader:
                 data = blob.read(characters)
             complete = size <= characters
             # a character cut in two at the end is left out
-            yield Prefix(app_id, _utf8().decode(data, complete), complete, size)
+            yield Prefix(app_id, _utf8(_KEPT).decode(data, complete), complete, size)
 
 
 def _has_blob_access(connection: sa.Connection, table: sa.Table) -> bool:

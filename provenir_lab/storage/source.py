@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from provenir_lab.storage.database import reading, translated
 from provenir_lab.storage.ids import among, as_parameter
-from provenir_lab.storage.prefix import Prefix, PrefixLength, PrefixReader
+from provenir_lab.storage.prefix import Prefix, PrefixLength, PrefixReader, accept_any_bytes, decoded
 from provenir_lab.storage.schema import (
     BLANK_CAMPAIGN,
     CAMPAIGN_TABLE,
@@ -83,8 +83,9 @@ class Pending:
         query = sa.select(app_id, self._text).where(among(app_id, "ids", self._dialect))
         found: dict[int, str | None] = {}
         with reading(self._engine) as connection:
+            accept_any_bytes(connection)
             for one, text in connection.execute(query, {"ids": as_parameter(app_ids, self._dialect)}):
-                found.setdefault(one, text)
+                found.setdefault(one, decoded(text))
         return found
 
     def ranges(self, parts: int, limit: int | None = None) -> list[tuple[int, int]]:
@@ -118,11 +119,13 @@ class Pending:
         with reading(self._engine) as connection:
             # few rows at a time from the server: a page that closes early has not loaded the rest
             streaming = connection.execution_options(stream_results=True, max_row_buffer=20)
+            accept_any_bytes(connection)
             with streaming.execute(query) as rows:
-                return self._close((app_id, text) for app_id, text in rows)
+                return self._close((app_id, decoded(text)) for app_id, text in rows)
 
     def _prefix_page(self, after: int | None, size: int, characters: int) -> list[Prefix]:
         with reading(self._engine) as connection:
+            accept_any_bytes(connection)
             query = self._next(after, size, *self._prefixes.columns(connection, characters))
             return self._close(self._prefixes.documents(connection, connection.execute(query), characters))
 

@@ -1,0 +1,55 @@
+"""Bytes in a SQLite text that are no UTF-8: the document fails, its neighbours are written."""
+
+from __future__ import annotations
+
+import pytest
+import sqlalchemy as sa
+from labs import FIRST_ID, documents, execute, failed, new_lab
+
+from provenir_lab.settings import Settings
+from provenir_lab.storage.database import create_file, open_engine, writing
+from provenir_lab.storage.prefix import PrefixLength
+from provenir_lab.storage.schema import Target
+from provenir_lab.storage.source import Pending
+from provenir_lab.tables import packaged_tables
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"fetch": "whole"}, {"parse_mode": "full"}, {"prefetch": 2}], ids=str
+)
+def test_a_document_that_is_no_utf_8_fails_alone(sqlite_url: str, settings: dict[str, object]) -> None:
+    lab = new_lab(sqlite_url, documents(20, "realistic"), batch_size=6)
+    bad = {
+        FIRST_ID + 3: b"\xff\xfe" + documents(20, "realistic")[3].text.encode(),
+        FIRST_ID + 7: documents(20, "realistic")[7].text.encode().replace(b'="', b'="\xe9', 1),
+        FIRST_ID + 11: b"\x80",
+    }
+    for app_id, content in bad.items():
+        execute(
+            lab,
+            "UPDATE app_xml SET app_xml = CAST(:content AS TEXT) WHERE app_id = :id",
+            content=content,
+            id=app_id,
+        )
+    outcome = lab.process(**settings)
+    assert (outcome.succeeded, outcome.failed) == (17, {"malformed_xml": 3})
+    assert failed(lab).keys() == bad.keys()
+
+
+@pytest.mark.parametrize("key", ["INTEGER PRIMARY KEY", "INT"])
+def test_texts_that_are_kept_as_bytes_are_read_all_the_same(sqlite_url: str, key: str) -> None:
+    engine = open_engine(sqlite_url, Settings())
+    create_file(engine)
+    with writing(engine) as connection:
+        connection.execute(sa.text("CREATE TABLE processing_log (app_id INT)"))
+        connection.execute(sa.text(f"CREATE TABLE docs (app_id {key}, xml TEXT)"))
+        connection.execute(
+            sa.text("INSERT INTO docs VALUES (1, X'c3a962'), (2, X'ff62'), (3, CAST(X'62ff' AS TEXT))")
+        )
+    expected = {1: "\u00e9b", 2: "\udcffb", 3: "b\udcff"}
+    pending = Pending(engine, Target(None, packaged_tables(), "docs", "xml"))
+    assert [dict(page) for page in pending.pages(9)] == [expected]
+    assert pending.whole([1, 2, 3]) == expected
+    (page,) = pending.prefix_pages(9, None, PrefixLength(100))
+    assert {prefix.app_id: prefix.text for prefix in page} == expected
+    engine.dispose()
