@@ -1,0 +1,139 @@
+"""Ctrl-C, SIGTERM, interrupt and restart of a notebook: the run ends soon, whole, with all its processes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from dying import COORDINATOR, Moment
+from jupyter_client.blocking.client import BlockingKernelClient
+from jupyter_client.manager import KernelManager, start_new_kernel
+from labs import digests, documents, new_lab, rows
+
+from provenir_lab.api import Lab
+from provenir_lab.storage.digest import TableDigest
+
+COUNT = 200
+DYING = Path(__file__).parents[1] / "dying.py"
+PATIENCE = 60
+"""Seconds that a slow machine may take where 10 are promised."""
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, TableDigest]:
+    lab = new_lab(f"sqlite:///{tmp_path_factory.mktemp('expected') / 'lab.db'}", documents(COUNT))
+    lab.process()
+    return digests(lab)
+
+
+def assert_stopped_in_between(lab: Lab) -> None:
+    """Every batch is absent or complete, and there is something left to do."""
+    status = lab.status()
+    assert status.pending > 0
+    assert rows(lab, "SELECT count(*) FROM app_base") == [(status.succeeded,)]
+    assert status.failed == {}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows sends no such signals to other processes")
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_a_signal_in_the_middle_of_a_batch(
+    sqlite_url: str, tmp_path: Path, expected: dict[str, TableDigest], name: str, workers: int
+) -> None:
+    lab = new_lab(sqlite_url, documents(COUNT))
+    moment = Moment(COORDINATOR, name, commits=3, operations=6, delay=0, flag=str(tmp_path / "flag"))
+    arguments = ["--database", sqlite_url, f"--workers={workers}", "--batch-size=5", "--quiet"]
+    settings = ["--set=stop_after_failures=5", "--metrics", str(tmp_path)]
+    child = subprocess.Popen(
+        [sys.executable, str(DYING), "process", *arguments, *settings],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=moment.environment(),
+    )
+    out, error = child.communicate(timeout=PATIENCE)  # ends when the last process with this output has
+    assert (child.returncode, out) == (1, "")
+    assert error == "error: interrupted; what is done is kept, and the same command goes on from there\n"
+    assert_stopped_in_between(lab)
+    lab.process()
+    assert digests(lab) == expected
+
+
+# ---- notebooks
+
+CELL = """
+import time
+from provenir_lab import Lab
+
+def tell(step):
+    print("a step is done", flush=True)
+    time.sleep(0.5)  # so that most is still to be done when the test hears of the first step
+
+Lab({url!r}, progress=tell).process(workers={workers}, batch_size=5, stop_after_failures=5)
+"""
+
+
+@pytest.fixture
+def kernel() -> Iterator[tuple[KernelManager, BlockingKernelClient]]:
+    manager, client = start_new_kernel(kernel_name="python3", startup_timeout=PATIENCE)
+    yield manager, client
+    client.stop_channels()
+    manager.shutdown_kernel(now=True)
+
+
+def start_cell(client: BlockingKernelClient, lab: Lab, workers: int) -> str:
+    """Runs the cell until the first step of the run is done; returns the request's id."""
+    request = client.execute(CELL.format(url=lab.database.url, workers=workers))
+    while True:
+        message = client.get_iopub_msg(timeout=PATIENCE)
+        assert message["msg_type"] != "error", message["content"]["evalue"]
+        if message["msg_type"] == "stream" and "a step is done" in message["content"]["text"]:
+            return str(request)
+
+
+def processes_of(manager: KernelManager) -> list[psutil.Process]:
+    return psutil.Process(manager.provisioner.process.pid).children(recursive=True)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_notebooks_interrupt(
+    kernel: tuple[KernelManager, BlockingKernelClient],
+    sqlite_url: str,
+    expected: dict[str, TableDigest],
+    workers: int,
+) -> None:
+    manager, client = kernel
+    lab = new_lab(sqlite_url, documents(COUNT))
+    before = set(processes_of(manager))
+    request = start_cell(client, lab, workers)
+    started = [process for process in processes_of(manager) if process not in before]
+    assert len(started) >= (workers if workers > 1 else 0)
+    manager.interrupt_kernel()
+    while (reply := client.get_shell_msg(timeout=PATIENCE))["parent_header"].get("msg_id") != request:
+        pass
+    assert reply["content"]["ename"] == "KeyboardInterrupt"
+    assert [p for p in processes_of(manager) if "spawn_main" in " ".join(p.cmdline())] == []
+    assert_stopped_in_between(lab)
+    lab.process()
+    assert digests(lab) == expected
+
+
+def test_a_kernels_restart(
+    kernel: tuple[KernelManager, BlockingKernelClient], sqlite_url: str, expected: dict[str, TableDigest]
+) -> None:
+    manager, client = kernel
+    lab = new_lab(sqlite_url, documents(COUNT))
+    start_cell(client, lab, workers=2)
+    started = processes_of(manager)
+    assert len(started) >= 2
+    manager.restart_kernel(now=True)
+    _, alive = psutil.wait_procs(started, timeout=PATIENCE)
+    assert alive == []
+    assert_stopped_in_between(lab)
+    lab.process()
+    assert digests(lab) == expected
