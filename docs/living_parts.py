@@ -159,8 +159,10 @@ def plan(reference: Reference) -> str:
     rows = []
     for file in CAMPAIGN.experiments:
         asked = load_experiment(ROOT / "experiments" / file)
-        rows.append((asked.phase, asked.title, _gain(asked), *_measured(decisions.get(asked.name))))
-    header = ("phase", "title", "expected", "ceiling", "measured", "interval", "verdict", "decision")
+        ceiling, ratio, interval, verdict, decision = _measured(decisions.get(asked.name))
+        measured = ratio if interval == "–" else f"{ratio}, {interval}"
+        rows.append((f"{asked.phase} {asked.title}", _gain(asked), ceiling, measured, verdict, decision))
+    header = ("phase", "expected", "ceiling", "measured, with its interval", "verdict", "decision")
     parts = [table(header, rows)]
     if found is None:
         return "\n\n".join([*parts, missing(CAMPAIGN_FILE, "campaign")])
@@ -192,10 +194,10 @@ def together(reference: Reference) -> str:
     found = reference.campaign
     if found is None:
         return missing(CAMPAIGN_FILE, "campaign")
-    rests = measured_on(reference, found.end_to_end or found.baseline)
-    return "\n\n".join(
-        [end_to_end_text(found), reference.figure("campaign", found.report, "waterfall"), rests]
-    )
+    if found.end_to_end is None:
+        return end_to_end_text(found)
+    figure = reference.figure("campaign", found.report, "waterfall")
+    return "\n\n".join([end_to_end_text(found), figure, measured_on(reference, found.end_to_end)])
 
 
 def migration(reference: Reference) -> str:

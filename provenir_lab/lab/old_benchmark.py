@@ -49,9 +49,9 @@ class OldBenchmark:
             "seconds of the process",
             "of them work",
             "start-up",
-            "records a minute by the clock on the wall",
-            "of the work alone",
-            "fastest run / slowest",
+            "rec/min of the process",
+            "rec/min of the work",
+            "fastest / slowest run",
         )
         return View(title, header, tuple(rows))
 
@@ -78,7 +78,7 @@ class OldBenchmark:
         )
         header = (
             "workers",
-            "records a minute",
+            "rec/min",
             "busy seconds / seconds (wrong)",
             "throughput / first row's (wrong)",
             "speed-up",

@@ -102,12 +102,13 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> living_parts.Reference
 
 def test_the_plan_sets_the_expected_beside_the_measured(measured: living_parts.Reference) -> None:
     text = living_parts.plan(measured)
-    rows = {cells[1]: cells for line in text.splitlines() if len(cells := line.split(" | ")) == 8}
-    assert rows["Batch size"][2] == "+5 to +15 %"
-    assert re.fullmatch(r"× 1\.(19|20)\d", rows["Batch size"][4])
-    assert rows["Batch size"][6:] == ["FASTER (indicative)", "keep |"]
-    assert rows["Async parsing"][6:] == ["SKIPPED", "skipped |"]
-    assert rows["Write path"][4] == "not measured yet"
+    rows = {cells[0]: cells[1:] for line in text.splitlines() if len(cells := line.split(" | ")) == 6}
+    expected, ceiling, found, verdict, decision = rows["| II.1 Batch size"]
+    assert (expected, verdict, decision) == ("+5 to +15 %", "FASTER (indicative)", "keep |")
+    assert re.fullmatch(r"× 1\.\d\d", ceiling)
+    assert re.fullmatch(r"× 1\.(19|20)\d, 1\.\d{3} to 1\.\d{3} \(96\.9%\)", found)
+    assert rows["| II.5 Async parsing"][2:] == ["–", "SKIPPED", "skipped |"]
+    assert rows["| W Write path"][2] == "not measured yet"
     assert "parse takes 14% of the baseline's time" in text
     assert "images/measured/campaign-forest.svg" in text and "campaign-forest.svg" in measured.shown
 
@@ -116,6 +117,8 @@ def test_headline_and_forecast_are_those_of_the_campaign(measured: living_parts.
     found = measured.campaign
     assert found is not None and found.end_to_end is not None
     assert found.headline in living_parts.headline(measured)
+    together = living_parts.together(measured)
+    assert "measured in one session of blocks: FASTER" in together and "campaign-waterfall.svg" in together
     text = living_parts.migration(measured)
     assert forecast(found.end_to_end.folder, MIGRATION_DOCUMENTS).headline in text
     assert "days" in text or "hours" in text
