@@ -6,6 +6,7 @@ Templates stay as they are: what was executed lies beside the report, as `notebo
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import secrets
@@ -210,7 +211,7 @@ def _run(
     source = find_file(notebook)
     output = kept.path / "notebook.ipynb"
     url = {} if parameters["database"] else {DATABASE_VARIABLE: database.url}
-    with _environment(url), watch.watching(kept):
+    with _environment(url), watch.watching(kept), _quiet_end():
         try:
             output.touch(mode=0o600)
             papermill.execute_notebook(
@@ -219,7 +220,7 @@ def _run(
                 parameters={**parameters, "folder": str(kept.path.resolve())},
                 progress_bar=False,
                 log_output=False,
-                extra_arguments=["--log-level=ERROR"],  # a kernel warns of its own transport
+                extra_arguments=["--log-level=CRITICAL"],  # of its own transport, and of being interrupted
             )
         except PapermillExecutionError as error:
             kept.write("notebook.html", render_notebook(output))
@@ -257,6 +258,21 @@ def _environment(values: Mapping[str, str]) -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+@contextmanager
+def _quiet_end() -> Iterator[None]:
+    """Silences what is logged of a kernel that Ctrl-C ends; errors come as exceptions."""
+    papermill_log, asyncio_log = logging.getLogger("papermill"), logging.getLogger("asyncio")
+    before = papermill_log.level
+    papermill_log.setLevel(logging.CRITICAL)
+    try:
+        yield
+    except KeyboardInterrupt:
+        asyncio_log.setLevel(logging.CRITICAL)  # for good: the task that is left is collected later
+        raise
+    finally:
+        papermill_log.setLevel(before)
 
 
 class _Watch:
