@@ -11,8 +11,9 @@ from provenir_lab.lab.record import CONFIRM, Result
 from provenir_lab.lab.verdict import percent
 
 HEADER = ("variant", "pairs", "throughput, baseline = 1", "interval", "change without it", "reading")
-PAYS, COSTS, SAME, OPEN, WRONG = (
+PAYS, PERHAPS, COSTS, SAME, OPEN, WRONG = (
     "pays: slower without it",
+    "slower without it, not surely by enough to matter",
     "does not pay: faster without it",
     "no difference that matters",
     "not settled",
@@ -60,4 +61,6 @@ def reading(low: float, high: float, threshold: float) -> str:
         return PAYS
     if low > bound:
         return COSTS
-    return SAME if low >= 1 / bound and high <= bound else OPEN
+    if low >= 1 / bound and high <= bound:
+        return SAME
+    return PERHAPS if high < 1 else OPEN
