@@ -223,7 +223,7 @@ FAULTS = (
     "tests/faults",
     *(f"tests/processing/test_{name}.py" for name in ("faults", "server_faults", "kills", "commit")),
 )
-TEST_EXTRAS = {"test", "docs", "postgresql"}
+TEST_EXTRAS = {"test", "docs", "postgresql", "dask"}
 COMMANDS = {
     "demo": Command(set(), module("provenir_lab", "demo")),
     "test": Command(TEST_EXTRAS, test),
