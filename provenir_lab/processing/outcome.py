@@ -33,6 +33,10 @@ class Tally:
     """(table, column) -> unknown codes that fell into a catch-all (C16)."""
     retries: int = 0
     """Batches that were tried again after a transient database error."""
+    connects: int = 0
+    """Database connections that workers opened."""
+    connection_uses: int = 0
+    """How often workers took a connection, a new one or one that was kept."""
     worker_deaths: int = 0
     """Process pools that broke because a worker died; its spans were run again."""
     stages: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
@@ -71,6 +75,8 @@ class Tally:
         self.duplicate_contacts += other.duplicate_contacts
         self.duplicate_keys += other.duplicate_keys
         self.retries += other.retries
+        self.connects += other.connects
+        self.connection_uses += other.connection_uses
         self.worker_deaths += other.worker_deaths
         self.failed.update(other.failed)
         self.rows.update(other.rows)
@@ -117,6 +123,10 @@ class Outcome:
     unknown_codes: Mapping[tuple[str, str], int]
     retries: int
     """Batches that were tried again after a transient database error."""
+    connects: int
+    """Database connections that workers opened."""
+    reuses: int
+    """How often a connection that was kept open was used again (see the settings `pool...`)."""
     worker_deaths: int
     """How often worker processes died and were replaced; `rows` and times then lack what died with them."""
     seconds: float
@@ -163,6 +173,8 @@ class Outcome:
             ("CPU seconds", self.cpu_seconds),
             ("peak memory, MB", self.peak_memory_mb),
             *((f"  {stage}, seconds", spent) for stage, spent in self.stages.items()),
+            ("connections opened", self.connects),
+            ("connections used again", self.reuses),
         ]
         noted = {
             "skipped, logged by another process": self.skipped,
@@ -200,6 +212,8 @@ def outcome_of(
         duplicate_keys=tally.duplicate_keys,
         unknown_codes=dict(tally.unknown_codes.most_common()),
         retries=tally.retries,
+        connects=tally.connects,
+        reuses=tally.connection_uses - tally.connects,
         worker_deaths=tally.worker_deaths,
         seconds=tally.seconds,
         cpu_seconds=tally.cpu_seconds,

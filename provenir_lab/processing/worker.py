@@ -7,7 +7,7 @@ import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import psutil
 
@@ -20,7 +20,7 @@ from provenir_lab.processing.patience import Patience
 from provenir_lab.processing.pipeline import ahead
 from provenir_lab.processing.preparation import Batch, Preparation
 from provenir_lab.settings import Settings
-from provenir_lab.storage.database import open_engine
+from provenir_lab.storage.database import ConnectionCounts, connection_counts, open_engine
 from provenir_lab.storage.log import logged
 from provenir_lab.storage.prefix import PrefixLength
 from provenir_lab.storage.schema import Target
@@ -64,6 +64,7 @@ class Worker:
         self._mapper = _mapper(job)
         self._writer = Writer(self._engine, job.target, self._mapper.columns, settings)
         self._prefix_length = PrefixLength()
+        self._counted = ConnectionCounts()
         self._process = psutil.Process()
         self._name = f"{platform.node()}:{os.getpid()}"
 
@@ -106,6 +107,7 @@ class Worker:
                 if committer.flush():
                     on_batch(tally)
         tally.cpu_seconds = time.process_time() - cpu
+        self._count_connections(tally)
         return tally
 
     @contextmanager
@@ -125,6 +127,13 @@ class Worker:
             batches = ahead(map(preparation.batch, pages), settings.prefetch)
             with closing(pages), closing(batches):
                 yield _waiting(batches, tally)
+
+    def _count_connections(self, tally: Tally) -> None:
+        """Adds what came since the span before; the first one has what the start took."""
+        now = replace(connection_counts(self._engine))
+        tally.connects += now.connects - self._counted.connects
+        tally.connection_uses += now.uses - self._counted.uses
+        self._counted = now
 
     def _note_memory(self, tally: Tally) -> None:
         memory = self._process.memory_info().rss / 1e6
