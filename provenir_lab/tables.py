@@ -13,6 +13,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 
+NAME = re.compile(r"[^\W\d][\w$#]{0,127}")
+"""What a schema, table or column may be called, wherever a user names one: no quotes, no spaces, no signs."""
+NAME_RULE = "must be a name of letters, digits, _, $ and #, at most 128 of them and no digit first"
+
 INTEGER_RANGES = {
     "tinyint": (0, 255),
     "smallint": (-32768, 32767),

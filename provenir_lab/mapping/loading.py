@@ -15,6 +15,7 @@ from provenir_lab.errors import ContractError, UsageError
 from provenir_lab.mapping import contract as model
 from provenir_lab.mapping.checking import contract_problems
 from provenir_lab.mapping.contract import Contract, Field, FilterRule, MappingType, Relationship
+from provenir_lab.tables import NAME, NAME_RULE
 
 SHIPPED = "credit_card.json"
 STEP = re.compile(r"(\w+)\s*(?:\((.*)\))?", re.DOTALL)
@@ -119,11 +120,11 @@ class _Reader:
             name=Path(name).stem,
             fingerprint=_fingerprint(data),
             root=self.text(data, "xml_root_element"),
-            source_table=self.text(data, "source_table"),
-            source_column=self.text(data, "source_column"),
+            source_table=self.name(data, "source_table", parts=2),
+            source_column=self.name(data, "source_column"),
             application_element=self.text(data, "source_application_table", required=checks) or "application",
             checks_product_line=checks,
-            schema=self.text(data, "target_schema", required=False) or "dbo",
+            schema=self.name(data, "target_schema", required=False) or "dbo",
             insertion_order=self.names(data, "table_insertion_order"),
             rules=tuple(self.rules(data)),
             fields=tuple(self.fields(data)),
@@ -171,8 +172,8 @@ class _Reader:
             field = Field(
                 path=self.path(entry, "xml_path", place),
                 attribute=self.text(entry, "xml_attribute", place, required="calculated_field" not in names),
-                table=self.text(entry, "target_table", place),
-                column=self.text(
+                table=self.name(entry, "target_table", place),
+                column=self.name(
                     entry, "target_column", place, required=not names.intersection(model.ROW_TYPES)
                 ),
                 data_type=data_type,
@@ -192,9 +193,9 @@ class _Reader:
         for place, entry in self.entries(data, "relationships"):
             before = len(self.problems)
             found = Relationship(
-                parent_table=self.text(entry, "parent_table", place),
-                child_table=self.text(entry, "child_table", place),
-                foreign_key_column=self.text(entry, "foreign_key_column", place),
+                parent_table=self.name(entry, "parent_table", place),
+                child_table=self.name(entry, "child_table", place),
+                foreign_key_column=self.name(entry, "foreign_key_column", place),
                 parent_path=self.path(entry, "xml_parent_path", place),
                 child_path=self.path(entry, "xml_child_path", place),
                 place=place,
@@ -258,6 +259,18 @@ class _Reader:
             self.note(place, "missing" if given is None else "empty")
         return found
 
+    def name(
+        self, data: Mapping[str, Any], key: str, above: str = "", required: bool = True, parts: int = 1
+    ) -> str:
+        """What a table or column is called; with `parts` 2, a schema and a dot may stand before it."""
+        found = self.text(data, key, above, required)
+        self.check_name(found, f"{above}.{key}" if above else key, parts)
+        return found
+
+    def check_name(self, name: str, place: str, parts: int = 1) -> None:
+        if name and not all(NAME.fullmatch(part) for part in name.split(".", parts - 1)):
+            self.note(place, NAME_RULE)
+
     def path(self, data: Mapping[str, Any], key: str, above: str) -> model.Path:
         given = self.text(data, key, above)
         segments = tuple(given.rstrip("/").split("/"))
@@ -271,6 +284,8 @@ class _Reader:
         if not isinstance(given, list) or not given or not all(isinstance(n, str) and n for n in given):
             self.note(key, "missing" if given is None else "must be a list of names")
             return ()
+        for index, name in enumerate(given):
+            self.check_name(name, f"{key}[{index}]")
         return tuple(dict.fromkeys(given))
 
     def flag(self, data: Mapping[str, Any], key: str, above: str) -> bool | None:

@@ -12,10 +12,16 @@ from provenir_lab.mapping.derived import enum_rows, tables_for
 from provenir_lab.storage.database import reading
 from provenir_lab.storage.preflight import preflight
 from provenir_lab.storage.schema import ENUM_TABLE, LOG_TABLE, Target
+from provenir_lab.tables import NAME, NAME_RULE
 
 
 def target_of(contract: Contract, schema: str | None = None) -> Target:
-    """The contract's place in a database; `schema` None: the contract's own."""
+    """The contract's place in a database; `schema` None: the contract's own.
+
+    Raises UsageError for what cannot be the name of a schema.
+    """
+    if schema and not NAME.fullmatch(schema):
+        raise UsageError(f"schema {schema!r}: {NAME_RULE}")
     return Target(
         schema or contract.schema, tables_for(contract), contract.source_table, contract.source_column
     )
