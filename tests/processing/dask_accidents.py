@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
-from provenir_lab.processing.cluster import Report, run_span
+from provenir_lab.processing.cluster import Report, _cancellation, run_span
 from provenir_lab.processing.worker import Job, Span
 from provenir_lab.storage.writer import Writer
 
@@ -73,6 +74,15 @@ def tell_url(file: str, job: Job, span: Span, password_env: str | None = None) -
     """Notes the database's URL as it reached the worker."""
     Path(file).write_text(job.url, encoding="utf-8")
     return run_span(job, span, password_env)
+
+
+def work_until_cancelled(begun: str, stopped: str) -> None:
+    """What asks, between its batches, whether it is still wanted."""
+    cancelled = _cancellation()
+    Path(begun).touch()
+    while not cancelled():
+        time.sleep(0.01)
+    Path(stopped).touch()
 
 
 def main() -> None:

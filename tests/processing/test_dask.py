@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -129,6 +130,25 @@ def test_an_interrupt_cancels_what_is_not_begun(
     lab._progress = silent
     lab.process(executor="dask", scheduler=scheduler)
     assert digests(lab) == expected
+
+
+@pytest.mark.parametrize("how", ["cancelled", "client gone"])
+def test_a_worker_sees_that_its_span_is_not_wanted(scheduler: str, tmp_path: Path, how: str) -> None:
+    begun, stopped = tmp_path / "begun", tmp_path / "stopped"
+    with distributed.Client(scheduler, set_as_default=False) as client:
+        future = client.submit(dask_accidents.work_until_cancelled, str(begun), str(stopped))
+        wait_for(begun)
+        if how == "cancelled":
+            future.cancel()
+            wait_for(stopped)
+    wait_for(stopped)
+
+
+def wait_for(file: Path) -> None:
+    deadline = time.monotonic() + 120
+    while not file.exists():
+        assert time.monotonic() < deadline, f"{file.name} never came"
+        time.sleep(0.02)
 
 
 def test_what_a_worker_raises_ends_the_run(sqlite_url: str, scheduler: str) -> None:
