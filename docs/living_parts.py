@@ -254,7 +254,8 @@ def claimed(name: str) -> Callable[[Reference], str]:
             return "\n\n".join([claim, missing_experiment(name)])
         view = claims(result)
         figure = reference.figure(name, result.report, "forest")
-        found = f"**{view.title}.** Threshold: {result.summary['threshold_percent']:g} %."
+        shares = f"The baseline's time by stage: {tables.share_text(result.summary)}."
+        found = f"**{view.title}.** Threshold: {result.summary['threshold_percent']:g} %. {shares}"
         return "\n\n".join(
             [claim, found, table(view.header, view.rows), figure, measured_on(reference, result)]
         )
