@@ -12,6 +12,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from command_lines import parse, words_of
 from labs import SAMPLES, counts, digests, documents, new_lab, rows
 
 from provenir_lab import cli
@@ -407,4 +408,6 @@ def test_every_command_has_a_help_text_with_an_example(capsys: Captured) -> None
         words = [name, "check"] if name == "contract" else [name]
         assert run(*words, "--help") == 0
         text = capsys.readouterr().out
-        assert f"Example: provenir-lab {' '.join(words)}" in text
+        example = " ".join(text.partition("Example: ")[2].split())
+        assert example.startswith(f"provenir-lab {' '.join(words)}")
+        parse(words_of(example)[1:])

@@ -1,11 +1,13 @@
 """What README and guides show is run: commands, Python, configuration, tables of the contract language."""
 
 import doctest
+import importlib
 import importlib.util
 import io
 import json
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -18,6 +20,7 @@ from typing import Any
 
 import pytest
 import yaml
+from command_lines import ALIASES, parse, words_of
 
 from provenir_lab.cli import main
 from provenir_lab.lab.campaign import Campaign
@@ -32,9 +35,11 @@ FENCE = re.compile(
 )
 TITLE = re.compile(r'title="([^"]+)"')
 OUTPUT = doctest.OutputChecker()
+QUICK = ("init", "generate", "load", "process", "status", "verify", "doctor")
+"""Commands that the shell lines of guides really run, in an empty folder for each page."""
 WITH_TESTS_OF_THEIR_OWN = ("adding-a-phase.md",)
 """Pages whose Python needs the change that they show; test_adding_a_phase.py makes it and runs them."""
-SYSTEM_PROGRAMS = ("apt-get", "conda", "git", "jupyter", "make", "export", ". .venv", "pre-commit")
+SYSTEM_PROGRAMS = ("apt-get", "chgrp", "conda", "git", "jupyter", "make", "export", ". .venv", "pre-commit")
 """First words of shell lines that change the machine: they are named in guides, not run by tests."""
 
 
@@ -90,14 +95,14 @@ def test_code_blocks_run_as_shown(page: Path, tmp_path: Path, monkeypatch: pytes
             case "console":
                 run_console(block.text, place)
             case "sh" | "bat" | "powershell":
-                check_shell(block.text, place)
+                run_shell(block.text, place)
             case "yaml" if page.name not in WITH_TESTS_OF_THEIR_OWN:
                 check_yaml(block.text, block.title or place)
             case "toml":
                 check_profiles(block.text, tmp_path)
             case "json":
                 json.loads(block.text)
-            case "yaml" | "xml" | "text" | "python":
+            case "yaml" | "xml" | "text" | "python" | "sql":  # tests/processing/test_rights.py runs the SQL
                 pass
             case other:
                 raise AssertionError(f"{place}: no rule for blocks of {other!r}")
@@ -131,18 +136,35 @@ def same_output(expected: str, found: str) -> bool:
         return OUTPUT.check_output(expected, found, flags)
 
 
-def check_shell(text: str, place: str) -> None:
-    """Shell lines call what exists: a command of dev.py or of provenir-lab, or a known system program."""
+def run_shell(text: str, place: str) -> None:
+    """Shell lines: quick commands on the page's own lab are run, longer ones are taken apart by the parser,
+    dev.py's must exist (test_dev.py runs them), and all others be of a known system program."""
     dev = load(ROOT / "dev.py")
     for line in text.splitlines():
-        words = shlex.split(line.strip(), comments=True, posix=False)
-        if words[:2] in (["python3", "dev.py"], ["py", "dev.py"]):
-            assert words[2] in dev.COMMANDS, f"{place}: {line}"
-        elif words[:1] == ["provenir-lab"]:
-            assert provenir_lab(*words[1:2], "--help")[0] == 0, f"{place}: {line}"
+        program, *words = [*words_of(line), "", ""]
+        words = [word for word in words if word]
+        if program in ("python3", "py") and words[:1] == ["dev.py"]:
+            assert words[1] in dev.COMMANDS, f"{place}: {line}"
+        elif program == "provenir-lab":
+            parse(words)
+            if words[0] in QUICK and "--database" not in words:
+                make_named_documents(words)
+                status, output = provenir_lab(*words)
+                assert status == 0, f"{place}: {line}\n{output}"
+        elif program in ALIASES:
+            with redirect_stdout(io.StringIO()), pytest.raises(SystemExit) as ended:
+                importlib.import_module(f"provenir_lab.aliases.{program}").main([*words, "--help"])
+            assert ended.value.code == 0, f"{place}: {line}"
         else:
             known = (*SYSTEM_PROGRAMS, "python3 -m", ".venv", "$env:")
-            assert not words or line.strip().startswith(known), f"{place}: {line}"
+            assert not program or line.strip().startswith(known), f"{place}: {line}"
+
+
+def make_named_documents(words: list[str]) -> None:
+    """Puts a document where a line loads one from, such as `path/to/documents`."""
+    if words[0] == "load" and len(words) > 1 and not Path(words[1]).exists():
+        Path(words[1]).mkdir(parents=True)
+        shutil.copy(ROOT / "tests" / "data" / "samples" / "typical-1.xml", words[1])
 
 
 def check_yaml(text: str, where: str) -> None:
