@@ -101,6 +101,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output has gone, as in `provenir-lab map ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:
+        if error.filename is None:
+            return fail(_unexpected(error), LabError.exit_status)
+        return fail(f"{str(error.filename)[:200]}: {error.strerror}", LabError.exit_status)
     except Exception as error:
         if hasattr(error, "format_message"):  # of the command-line parser
             return fail(wrong_use(error, asked, command), UsageError.exit_status)

@@ -21,7 +21,7 @@ from provenir_lab.cli.options import (
     open_lab,
     settings_of,
 )
-from provenir_lab.cli.output import show, show_json
+from provenir_lab.cli.output import show, show_json, show_message
 from provenir_lab.errors import LabError, UsageError
 
 Documents = Annotated[
@@ -160,12 +160,17 @@ def campaign(
     quiet: Quiet = False,
 ) -> None:
     """Run experiments in order, each from the settings accepted so far."""
-    if revert is not None:
-        from provenir_lab.lab.campaign import revert_phase
+    from provenir_lab.lab.campaign import campaign_minutes, revert_phase
 
+    if revert is not None:
         show(revert_phase(file, revert, results=results), as_json=json)
         return
     lab = open_lab(database, contract, schema, quiet=quiet)
+    first, second = campaign_minutes(file, quick=quick)
+    longer = (
+        f", up to {second:.0f} where phases need their second look" if round(second) > round(first) else ""
+    )
+    show_message(f"the whole campaign takes about {first:.0f} minutes{longer}", quiet=quiet or json)
     _show(lab.campaign(file, quick=quick, results=results), json)
 
 

@@ -60,12 +60,16 @@ class Loaded:
 def find_files(paths: Iterable[Path | str]) -> list[Path]:
     """The files meant by `paths`: files as they are, directories as all their `*.xml` files, by name.
 
-    Raises UsageError for a path that does not exist and for a directory without XML files.
+    Raises UsageError for a path that does not exist, and for a directory that holds no XML files or cannot be
+    searched.
     """
     files: list[Path] = []
     for path in map(Path, paths):
         if path.is_dir():
-            found = sorted(p for p in path.rglob("*") if p.suffix.lower() == ".xml" and p.is_file())
+            try:
+                found = sorted(p for p in path.rglob("*") if p.suffix.lower() == ".xml" and p.is_file())
+            except OSError as error:
+                raise UsageError(f"{path}: cannot be searched ({error.strerror})") from None
             if not found:
                 raise UsageError(f"{path}: the directory holds no .xml files")
             files += found

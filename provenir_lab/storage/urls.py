@@ -39,6 +39,8 @@ def parse_url(url: str) -> URL:
         known = " or ".join(f"{system}+{name}" for name in DRIVERS[system])
         raise UsageError(f"the driver {driver} is not supported for {system}: use {known}")
     parsed = parsed.set(drivername=f"{system}+{driver or DRIVERS[system][0]}")
+    if system == "sqlite" and parsed.query:
+        raise UsageError(f"a SQLite URL takes no options: leave out what follows {parsed.database}")
     if system == "sqlite" and parsed.database in (None, "", ":memory:"):
         raise UsageError(
             "an in-memory SQLite database ends with its connection: name a file, sqlite:///lab.db"
