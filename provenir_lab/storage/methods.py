@@ -190,6 +190,10 @@ def _mssql_python(to: Destination, statement: str) -> Insert:
             except failures as error:
                 setattr(error, NUMBERS, native_numbers(cursor.messages))
                 raise
+            except RuntimeError:  # half a surrogate pair, a value of a type that it does not know
+                raise UnicodeError("a value that the driver cannot send") from None
+            except ValueError:
+                raise OverflowError("a number that the driver cannot send") from None
 
     return insert
 

@@ -239,7 +239,8 @@ def test_every_write_method_gives_the_same_rows(lab: Lab) -> None:
         found[method] = digest_tables(lab.engine, lab.target, COLUMNS)
         assert everything(lab, list(range(1, 21))) == wanted(lab, documents)
         clean(lab.engine, lab.target)
-    assert len(found) > 1
+    # on a server that does not read JSON back, mssql-python has one method
+    assert len(found) > 1 or lab.engine.dialect.driver == "mssqlpython"
     assert all(digests == next(iter(found.values())) for digests in found.values())
 
 
