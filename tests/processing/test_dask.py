@@ -237,7 +237,7 @@ def test_a_scheduler_that_is_not_there_is_one_line_and_status_2(
 def test_a_cluster_without_workers(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster, "ANSWER_SECONDS", 0.5)
     with (
-        distributed.LocalCluster(n_workers=0, processes=False, dashboard_address=None) as empty,
+        distributed.LocalCluster(n_workers=0, processes=False, dashboard_address=":0") as empty,
         pytest.raises(UsageError, match="has no workers: start some with dask worker"),
     ):
         new_lab(sqlite_url, documents(40)).process(executor="dask", scheduler=empty.scheduler_address)
@@ -295,7 +295,7 @@ def wait(step):
         time.sleep(600)
 
 if __name__ == "__main__":
-    settings = Settings(workers=2, batch_size=4, stop_after_failures=4)
+    settings = Settings(workers=1, batch_size=4, stop_after_failures=4)
     try:
         Lab(sys.argv[1], settings=settings, progress=wait).process(executor="dask")
     except KeyboardInterrupt:
@@ -321,7 +321,7 @@ def test_the_cluster_ends_with_its_run(
     assert run.stdout is not None
     assert run.stdout.readline() == "waiting\n"
     workers = psutil.Process(run.pid).children(recursive=True)
-    assert len(workers) >= 2
+    assert workers
     if end == "ctrl-c":
         os.killpg(run.pid, signal.SIGINT)  # as a terminal does: to coordinator and workers
     else:
