@@ -37,6 +37,7 @@ from provenir_lab.lab.experiment import (
     together,
 )
 from provenir_lab.lab.phase import Runner, Steps, decide
+from provenir_lab.lab.plan import expected_minutes
 from provenir_lab.lab.record import Folder, Result, load_result
 from provenir_lab.progress import Progress, silent
 from provenir_lab.settings import Database, build_settings, suggestion
@@ -154,6 +155,25 @@ def run_campaign(
     runner = notebook_runner(database, contract, progress)
     accepted = None if quick or plan.accepted is None else file.parent / plan.accepted
     return conduct_campaign(runner, plan, experiments, Path(results), quick=quick, accepted_file=accepted)
+
+
+def campaign_minutes(campaign: str | Path, *, quick: bool = False) -> tuple[float, float]:
+    """How long a campaign is likely to take, from nothing to its index: when first looks settle all, and when
+    every phase needs its second look and one is kept.
+
+    Raises UsageError for a mistake in the file or in one of its experiments' files.
+    """
+    from provenir_lab.lab.notebooks import find_file
+
+    file = find_file(campaign)
+    plan = load_campaign(file)
+    original = build_settings(plan.settings)
+    phases = [load_experiment(file.parent / name) for name in plan.experiments]
+    asked = [phase.as_quick() if quick else phase for phase in phases]
+    last = together({"batch_size": 2 * original.batch_size}, plan.documents, plan.runs)
+    steps = [_baseline(plan, quick), *asked, last.as_quick() if quick else last]
+    found = [expected_minutes(step, original) for step in steps]
+    return sum(low for low, _ in found), sum(high for _, high in found)
 
 
 def revert_phase(campaign: str | Path, phase: str, *, results: str | Path = "results") -> Accepted:

@@ -84,7 +84,7 @@ def conduct(
     else:
         experiment.check(accepted)
         environment = workshop.environment()
-        made = make_plan(experiment, accepted, Path(results), environment)
+        made = make_plan(experiment, accepted, Path(results), kept.path, environment)
         experiment, plan = made.experiment, made.to_dict()
         kept.write_yaml("experiment.yaml", experiment.model_dump(mode="json"))
         kept.write_json("environment.json", environment)
@@ -131,7 +131,8 @@ def _calibrated(workshop: Workshop, session: _Session) -> Experiment:
             raise LabError(f"the baseline does not run: {run.void}")
         return run.seconds
 
-    workers = max(settings.workers for settings in session.variants.values())
+    cores = session.folder.read_json("environment.json")["logical_cores"]  # more workers are not faster
+    workers = min(cores, max(settings.workers for settings in session.variants.values()))
     wanted = experiment.documents.model_copy(
         update={"min_seconds": experiment.documents.min_seconds * workers}
     )

@@ -9,10 +9,16 @@ from typing import Any
 
 from provenir_lab.display import html_table
 from provenir_lab.lab.experiment import Experiment
-from provenir_lab.lab.record import load_result, newest_result
+from provenir_lab.lab.record import load_result
 from provenir_lab.lab.statistics import smallest_findable_effect
 from provenir_lab.settings import Settings
 
+LONGER = 1.2
+"""By how much runs last longer than they must, in the mean."""
+STEPS_SECONDS = 1.0
+"""Of a run, beside what is measured: clearing, proofs, a new process, digests."""
+NOTEBOOK_SECONDS = 6.0
+"""Of an experiment: its kernel, runs that find the number of documents, figures, pages."""
 BASELINE_NAME = "baseline"
 """Results of baselines lie in `results/baseline/`."""
 
@@ -33,11 +39,7 @@ class Plan:
     @property
     def runs(self) -> int:
         """Runs up to the first look, without those that find the number of documents."""
-        experiment = self.experiment
-        if experiment.is_baseline:
-            return experiment.runs + 2
-        variants = len(experiment.variants(self.accepted))
-        return variants * (experiment.runs + 2) + (2 * experiment.runs if variants > 2 else 0)
+        return planned_runs(self.experiment, self.accepted)
 
     def to_dict(self) -> dict[str, Any]:
         """For `plan.json`."""
@@ -54,7 +56,7 @@ class Plan:
         """The plan as (name, value), for people."""
         experiment, documents = self.experiment, self.experiment.documents
         count = "as many as make a run last" if documents.count == "auto" else f"{documents.count:,}, for"
-        seconds = documents.min_seconds * self.runs
+        minutes = expected_minutes(experiment, self.accepted)[0]
         variants = experiment.variants(self.accepted)
         order = "one setting" if experiment.is_baseline else "baseline-candidate-candidate-baseline"
         if len(variants) > 2:
@@ -65,7 +67,7 @@ class Plan:
             ("variants", ", ".join(variants)),
             ("documents", f"{documents.profile}, {count} {documents.min_seconds:g} s or more"),
             ("order", order),
-            ("runs up to the first look", f"{self.runs} (about {seconds / 60 * 1.5:.0f} minutes)"),
+            ("runs up to the first look", f"{self.runs} (about {minutes:.0f} minutes)"),
             ("intervals", f"{self.confidence:.1%}, exact"),
             ("threshold", f"{experiment.threshold_percent:g} % ({self.threshold_source})"),
             ("smallest gain this design finds", findable),
@@ -75,14 +77,30 @@ class Plan:
         return html_table(f"Plan of {self.experiment.name}, fixed before the first run", self.rows())
 
 
+def planned_runs(experiment: Experiment, accepted: Settings) -> int:
+    """Runs up to the first look, without those that find the number of documents."""
+    if experiment.is_baseline:
+        return experiment.runs + 2
+    variants = len(experiment.variants(accepted))
+    return variants * (experiment.runs + 2) + (2 * experiment.runs if variants > 2 else 0)
+
+
+def expected_minutes(experiment: Experiment, accepted: Settings) -> tuple[float, float]:
+    """How long an experiment is likely to take: when the first look settles it, and with the second look."""
+    runs = planned_runs(experiment, accepted)
+    more = 0 if experiment.is_baseline else 2 * max(0, experiment.max_runs - experiment.runs)
+    each = experiment.documents.min_seconds * LONGER + STEPS_SECONDS
+    return (NOTEBOOK_SECONDS + runs * each) / 60, (NOTEBOOK_SECONDS + (runs + more) * each) / 60
+
+
 def make_plan(
-    experiment: Experiment, accepted: Settings, results: Path, environment: Mapping[str, Any]
+    experiment: Experiment, accepted: Settings, results: Path, folder: Path, environment: Mapping[str, Any]
 ) -> Plan:
-    """The plan of `experiment`: its own threshold, or the noise floor of the last stored baseline if
-    larger.
+    """The plan of `experiment`, whose result will lie in `folder`: its own threshold, or the noise floor of
+    the last stored baseline if larger.
     """
     confidence = confidence_of(experiment)
-    noise = None if experiment.is_baseline else stored_noise(results, environment)
+    noise = None if experiment.is_baseline else stored_noise(results, folder, environment)
     if noise is None:
         return Plan(experiment, accepted, "the experiment's own", confidence, None)
     source = "the experiment's own"
@@ -93,12 +111,17 @@ def make_plan(
     return Plan(experiment, accepted, source, confidence, findable)
 
 
-def stored_noise(results: Path, environment: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The noise of the newest stored baseline of this machine and database; None if there is none."""
-    newest = newest_result(results, BASELINE_NAME)
-    if newest is None:
+def stored_noise(results: Path, folder: Path, environment: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The noise of the newest baseline in `results`, or of the campaign that `folder` is a step of; None if
+    there is none of this machine and database.
+    """
+    stored = [
+        *results.glob(f"{BASELINE_NAME}/*/summary.json"),
+        *folder.parent.glob(f"*-{BASELINE_NAME}/summary.json"),
+    ]
+    if not stored:
         return None
-    baseline = load_result(newest)
+    baseline = load_result(max(stored, key=lambda file: file.parent.name).parent)  # names begin with the time
     same = all(baseline.environment.get(key) == environment.get(key) for key in ("cpu", "database"))
     return baseline.summary["noise"] if same else None
 

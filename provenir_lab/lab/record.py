@@ -252,9 +252,9 @@ class Result:
         """The figure `name` (run-order, points, forest, sweep, stages, slices, scaling, forecast); None if
         this result has no such figure.
         """
-        from provenir_lab.lab.figures import pictures_of
+        from provenir_lab.lab.figures import picture_of
 
-        return next((picture for picture in pictures_of(self) if picture.name == name), None)
+        return picture_of(self, name)
 
     def _repr_html_(self) -> str:
         from provenir_lab.lab.report import result_table

@@ -15,6 +15,7 @@ from test_report import check_page
 from provenir_lab.errors import UsageError
 from provenir_lab.lab.campaign import (
     CampaignResult,
+    campaign_minutes,
     conduct_campaign,
     load_campaign,
     load_campaign_result,
@@ -70,10 +71,10 @@ def rate(settings: Settings) -> float:
 class Simulation:
     """Runs the steps of campaigns; `began` names them with the settings that they started from."""
 
-    def __init__(self, stop_at: str = "", **options: Any) -> None:
+    def __init__(self, stop_at: str = "", spread: float = 0.004, **options: Any) -> None:
         self.began: list[tuple[str, Settings]] = []
         self.stop_at = stop_at
-        self.workshop = SimulatedWorkshop(noisy(rate, 0.004), **options)
+        self.workshop = SimulatedWorkshop(noisy(rate, spread), **options)
 
     def __call__(self, asked: Experiment, settings: Settings, folder: Path) -> Result:
         if asked.name == self.stop_at:
@@ -218,6 +219,14 @@ def test_the_index_page(finished: tuple[CampaignResult, Simulation]) -> None:
     assert json.loads(json.dumps(result.to_dict()))["headline"] == result.headline
 
 
+def test_how_long_the_campaign_of_the_project_is_likely_to_take() -> None:
+    file = Path(__file__).parents[2] / "experiments" / "campaign-phase2.yaml"
+    first, second = campaign_minutes(file)
+    assert 20 < first < second < 40
+    quick = campaign_minutes(file, quick=True)
+    assert quick[0] == quick[1] < first / 3  # one look
+
+
 @pytest.mark.parametrize("stop", ["batch-size", "prefetch", "end-to-end"])
 def test_interrupted_and_started_again_no_finished_step_is_repeated(tmp_path: Path, stop: str) -> None:
     experiments = [LARGE, LOGGING, PREFETCH]
@@ -291,3 +300,12 @@ def test_mistakes_in_a_campaign_file(tmp_path: Path, values: dict[str, object], 
     (tmp_path / "c.yaml").write_text(yaml.safe_dump(PLAN | values), encoding="utf-8")
     with pytest.raises(UsageError, match=re.escape(message)):
         load_campaign(tmp_path / "c.yaml")
+
+
+def test_the_noise_of_the_campaigns_own_baseline_raises_the_thresholds(tmp_path: Path) -> None:
+    result = campaign(tmp_path, Simulation(spread=0.08), [LARGE])
+    floor = result.baseline.summary["noise"]["floor"]
+    assert floor > 0.03
+    assert result.decisions[0].threshold_percent == pytest.approx(floor * 100, abs=0.01)
+    phase = load_result(result.folder / str(result.decisions[0].evidence))
+    assert phase.summary["threshold_source"] == "the noise floor of the last stored baseline"

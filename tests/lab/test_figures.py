@@ -138,6 +138,12 @@ def test_a_picture_shows_itself_in_notebooks_in_every_form_with_its_alternative_
     assert metadata["image/png"] == metadata["image/svg+xml"] == {"alt": shown["text/plain"]}
 
 
+def test_a_picture_is_drawn_by_its_name(sweep: Result) -> None:
+    for picture in pictures_of(sweep):
+        assert sweep.picture(picture.name) == picture
+    assert sweep.picture("scaling") is None
+
+
 def check_picture(picture: Picture) -> None:
     root = ElementTree.fromstring(picture.svg)
     assert root.get("role") == "img"

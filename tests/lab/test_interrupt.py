@@ -81,7 +81,7 @@ def lines(path: Path) -> int:
 
 def test_a_campaign_goes_on_with_the_same_command(here: Path) -> None:
     folder, before, error = interrupted(
-        here, "results/small/*", "campaign", "small.yaml", as_in_terminal=False
+        here, "results/small/*", "campaign", "small.yaml", "--quiet", as_in_terminal=False
     )
     assert error.strip() == (
         "error: interrupted; what is done is kept, and the same command goes on from there"

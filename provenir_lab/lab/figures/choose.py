@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from provenir_lab.lab.figures import data, draw
@@ -13,31 +14,37 @@ if TYPE_CHECKING:
 
 def pictures_of(result: Result) -> list[Picture]:
     """All figures of a baseline or experiment, in reading order."""
-    summary, runs = result.summary, result.runs
-    pictures = []
-    if summary["kind"] == "experiment":
-        pictures.append(draw.forest(data.experiment_forest(summary)))
-        pictures.append(draw.points(data.points(summary, runs)))
-        if len(summary["variants"]) > 2:
-            pictures.append(draw.sweep(data.sweep(summary, result.experiment["change"])))
-    pictures.append(draw.run_order(data.run_order(summary, runs)))
-    pictures.append(draw.stages(data.stages(summary)))
-    within = data.slices(summary)
-    if within is not None:
-        pictures.append(draw.slices(within))
-    if summary["scaling"]:
-        pictures.append(draw.scaling(data.scaling(summary)))
-    if summary["forecast"]:
-        label = summary["accepted_variant"]
-        pictures.append(
-            draw.forecast(data.forecast([(label, summary["forecast"])], summary["workload"]["profile"]))
-        )
-    return pictures
+    return [drawn() for drawn in _drawings(result).values()]
+
+
+def picture_of(result: Result, name: str) -> Picture | None:
+    """The figure `name`; None if this result has no such figure."""
+    drawn = _drawings(result).get(name)
+    return drawn() if drawn else None
 
 
 def main_picture(result: Result) -> Picture:
     """The figure to look at first: a baseline's runs in order, or a comparison with its interval."""
-    summary = result.summary
+    return next(iter(_drawings(result).values()))()
+
+
+def _drawings(result: Result) -> dict[str, Callable[[], Picture]]:
+    """What draws each figure that the result has: drawing takes time, so only what is shown is drawn."""
+    summary, runs = result.summary, result.runs
+    found: dict[str, Callable[[], Picture]] = {}
     if summary["kind"] == "experiment":
-        return draw.forest(data.experiment_forest(summary))
-    return draw.run_order(data.run_order(summary, result.runs))
+        found["forest"] = lambda: draw.forest(data.experiment_forest(summary))
+        found["points"] = lambda: draw.points(data.points(summary, runs))
+        if len(summary["variants"]) > 2:
+            found["sweep"] = lambda: draw.sweep(data.sweep(summary, result.experiment["change"]))
+    found["run-order"] = lambda: draw.run_order(data.run_order(summary, runs))
+    found["stages"] = lambda: draw.stages(data.stages(summary))
+    within = data.slices(summary)
+    if within is not None:
+        found["slices"] = lambda: draw.slices(within)
+    if summary["scaling"]:
+        found["scaling"] = lambda: draw.scaling(data.scaling(summary))
+    if summary["forecast"]:
+        parts = [(summary["accepted_variant"], summary["forecast"])]
+        found["forecast"] = lambda: draw.forecast(data.forecast(parts, summary["workload"]["profile"]))
+    return found
