@@ -7,6 +7,7 @@ load, reports and notebooks; then all that was printed, logged, written and rais
 from __future__ import annotations
 
 import logging
+import os
 import re
 import subprocess
 import sys
@@ -26,7 +27,7 @@ from provenir_lab.cli import main
 from provenir_lab.errors import LabError
 from provenir_lab.mock import FAULTS, spoil
 from provenir_lab.settings import Settings
-from provenir_lab.storage.database import open_engine, writing
+from provenir_lab.storage.database import open_engine, reading, writing
 
 NAME, NUMBER, PASSWORD = "Zqxcanary", "666987123", "Zqxpassword"
 """In every name, address and social security number; in the URL of the database where it may have one."""
@@ -198,6 +199,30 @@ def test_results_and_notebooks_hold_no_value_and_no_password(
     names = {path.name for path in (tmp_path / "results").rglob("*")}
     assert {"report.html", "notebook.ipynb", "notebook.html", "environment.json", "runs.csv"} <= names
     assert witness.indiscretions((NAME, NUMBER, PASSWORD)) == []
+    assert open_to_others(tmp_path / "results" / "baseline") == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows knows other rights")
+def test_files_are_made_for_their_owner_alone(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    lab = new_lab(f"sqlite:///{home / 'lab.db'}", [spoil(d, "blank") for d in documents(3)])
+    held = open_engine(lab.database.url, Settings())
+    with reading(held) as connection:  # while it is open there are files beside the database
+        connection.execute(sa.text("SELECT * FROM app_base"))
+        lab.process(metrics=home / "runs")
+        lab.failed_csv(home / "failed.csv")
+        names = {path.name for path in home.iterdir()}
+        assert names == {"lab.db", "lab.db-wal", "lab.db-shm", "runs", "failed.csv"}
+        assert [path for path in open_to_others(home) if not path.is_dir()] == []
+    held.dispose()
+
+
+def open_to_others(folder: Path) -> list[Path]:
+    """What is in a folder with rights for anybody but its owner."""
+    if os.name == "nt":
+        return []
+    return [path for path in folder.rglob("*") if path.stat().st_mode & 0o077]
 
 
 @pytest.mark.parametrize(
