@@ -32,6 +32,10 @@ PYTHON = [name for name in TEXTS if name.startswith("provenir_lab/") and name.en
 
 MACHINE_PATH = re.compile(r"(?<![\w.])/(?:work|root|farm|tmp|home|Users)/[A-Za-z]|(?<![\w])[A-Z]:\\Users\\")
 FORKING = re.compile(r"""get_context\(\s*["']fork|set_start_method\(\s*["']fork|preexec_fn|os\.fork\b""")
+POSIX_ONLY = re.compile(
+    r"""\bos\.(?:getuid|geteuid|killpg|kill|setsid|mkfifo|wait)\b|\bSIGKILL\b|\bSIGALRM\b"""
+    r"""|\bimport (?:fcntl|resource|pwd)\b|shell=True|["']/tmp\b|["']/dev/null|os\.system\("""
+)
 
 
 def lines_with(pattern: re.Pattern[str], names: list[str]) -> list[str]:
@@ -66,6 +70,18 @@ def test_other_paths_are_none(text: str) -> None:
 def test_nothing_forks() -> None:
     """Windows and notebooks know spawn alone; `mypy --platform win32` finds the other POSIX-only calls."""
     assert lines_with(FORKING, PYTHON) == []
+
+
+def test_no_code_calls_what_windows_lacks() -> None:
+    """By name, for calls in branches that mypy takes to be another platform's."""
+    assert lines_with(POSIX_ONLY, PYTHON) == []
+
+
+@pytest.mark.parametrize(
+    "text", ["os.kill(pid, 9)", "import fcntl", "run(line, shell=True)", "open('/tmp/x')"]
+)
+def test_calls_that_windows_lacks_are_recognised(text: str) -> None:
+    assert POSIX_ONLY.search(text)
 
 
 def test_library_code_prints_nothing() -> None:
