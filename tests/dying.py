@@ -21,6 +21,8 @@ from typing import Any
 VARIABLE = "PROVENIR_LAB_TEST_MOMENT"
 COORDINATOR, WORKER = "coordinator", "worker"
 KILL, TERMINATE = "SIGKILL", "SIGTERM"
+BEFORE_COMMIT = -1
+"""In place of a number of operations."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class Moment:
     commits: int
     """Behind so many commits of the process,"""
     operations: int
-    """and so many further database operations,"""
+    """and so many further database operations (`BEFORE_COMMIT`: right before the next commit),"""
     delay: float
     """and so many seconds, in which it goes on working."""
     flag: str
@@ -51,17 +53,17 @@ class Countdown:
         self._moment = moment
         self._lock = threading.Lock()
         self._commits = moment.commits
-        self._operations = moment.operations
+        self._operations = max(0, moment.operations)
 
     def committed(self) -> None:
         """A commit is done."""
         with self._lock:
             self._commits -= 1
 
-    def begins(self) -> None:
+    def begins(self, *, commit: bool) -> None:
         """An operation, a commit too, is about to begin."""
         with self._lock:
-            if self._commits > 0:
+            if self._commits > 0 or (self._moment.operations == BEFORE_COMMIT and not commit):
                 return
             self._operations -= 1
             if self._operations != -1:
@@ -93,7 +95,7 @@ def arm(moment: Moment) -> None:
         commit = name == "do_commit"
 
         def counted(*arguments: Any, real: Any = real, commit: bool = commit, **named: Any) -> None:
-            countdown.begins()
+            countdown.begins(commit=commit)
             real(*arguments, **named)
             if commit:
                 countdown.committed()
