@@ -11,8 +11,9 @@ from dataclasses import asdict, dataclass
 from importlib import metadata
 from typing import Any
 
-from provenir_lab.errors import LabError
+from provenir_lab.errors import LabError, UsageError
 from provenir_lab.settings import Settings, find_database
+from provenir_lab.storage import drivers
 from provenir_lab.storage.database import masked, open_engine, reading
 
 PACKAGES = (
@@ -79,27 +80,23 @@ def _postgresql() -> Check:
 
 
 def _sql_server() -> Iterator[Check]:
-    name = "SQL Server driver"
+    """The two packages that speak to SQL Server: either is enough."""
+    name = "SQL Server through ODBC"
     try:
-        pyodbc = importlib.import_module("pyodbc")
-    except ImportError as error:
-        missing = isinstance(error, ModuleNotFoundError)
-        found = "pyodbc is not installed" if missing else "the ODBC manager is missing"
-        fix = (
-            f"{sys.executable} -m pip install pyodbc"
-            if missing
-            else "Debian: apt install unixodbc; conda: unixodbc"
-        )
+        pyodbc = drivers.import_pyodbc()
+    except UsageError as error:
+        found, _, fix = str(error).partition(": ")
         yield Check(name, False, found, fix, optional=True)
     else:
-        drivers = [d for d in pyodbc.drivers() if "SQL Server" in d or "FreeTDS" in d]
-        fix = (
-            ""
-            if drivers
-            else "install Microsoft's ODBC Driver 18 for SQL Server, or FreeTDS (Debian: tdsodbc)"
-        )
-        found = ", ".join(drivers) or "the ODBC manager knows no driver for SQL Server"
-        yield Check(name, bool(drivers), f"pyodbc {pyodbc.version}; {found}", fix, optional=True)
+        there = drivers.odbc_drivers(pyodbc)
+        found = f"pyodbc {pyodbc.version}; " + (", ".join(there) or "no ODBC driver for SQL Server")
+        yield Check(name, bool(there), found, "" if there else drivers.INSTALL_DRIVER, optional=True)
+    name = "SQL Server with pip alone"
+    try:
+        yield Check(name, True, f"mssql-python {metadata.version('mssql-python')}")
+    except metadata.PackageNotFoundError:
+        fix = f"{sys.executable} -m pip install 'provenir_lab[sqlserver]'"
+        yield Check(name, False, "mssql-python is not installed", fix, optional=True)
 
 
 def _kernel() -> Check:
