@@ -17,7 +17,7 @@ def blocks(language: str) -> list[str]:
 
 
 def change(diff: str, folder: Path) -> int:
-    """Applies a diff of one file, each hunk where its old lines stand once; returns how many lines it adds."""
+    """Applies a diff of one file, each hunk where its old lines stand once; returns the lines it adds."""
     name = re.findall(r"^\+\+\+ b/(.+)$", diff, re.M)[0]
     path = folder / name
     text = path.read_text(encoding="utf-8")
