@@ -84,7 +84,7 @@ def conduct(
     else:
         experiment.check(accepted)
         environment = workshop.environment()
-        made = make_plan(experiment, accepted, Path(results), kept.path, environment)
+        made = make_plan(experiment, accepted, Path(results), environment, kept.path)
         experiment, plan = made.experiment, made.to_dict()
         kept.write_yaml("experiment.yaml", experiment.model_dump(mode="json"))
         kept.write_json("environment.json", environment)

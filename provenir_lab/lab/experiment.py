@@ -129,6 +129,8 @@ class Experiment(BaseModel):
             raise ValueError("a change needs candidates: the values to try")
         if not self.is_baseline and self.runs < 6:
             raise ValueError("runs: below six pairs no exact 95 % interval exists")
+        if not self.is_baseline and self.runs == 6 and self.max_runs > 6:
+            raise ValueError("runs: a second look (max_runs) needs 7 pairs at the first; set max_runs: 6")
         if self.change is None:
             return self
         if self.change in self.settings:
@@ -269,7 +271,8 @@ def adjusted(
     """
     values = (experiment.as_quick() if quick else experiment).model_dump()
     if runs is not None:
-        values |= {"runs": runs, "max_runs": max(runs, 0 if values["is_quick"] else values["max_runs"])}
+        one_look = values["is_quick"] or runs <= 6  # six pairs reach no 97.5 % interval
+        values |= {"runs": runs, "max_runs": runs if one_look else max(runs, values["max_runs"])}
     if documents is not None:
         values["documents"] = values["documents"] | {"count": documents}
     return parse_experiment(values, f"experiment {experiment.name}")

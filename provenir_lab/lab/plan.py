@@ -94,13 +94,17 @@ def expected_minutes(experiment: Experiment, accepted: Settings) -> tuple[float,
 
 
 def make_plan(
-    experiment: Experiment, accepted: Settings, results: Path, folder: Path, environment: Mapping[str, Any]
+    experiment: Experiment,
+    accepted: Settings,
+    results: Path,
+    environment: Mapping[str, Any],
+    folder: Path | None = None,
 ) -> Plan:
     """The plan of `experiment`, whose result will lie in `folder`: its own threshold, or the noise floor of
     the last stored baseline if larger.
     """
     confidence = confidence_of(experiment)
-    noise = None if experiment.is_baseline else stored_noise(results, folder, environment)
+    noise = None if experiment.is_baseline else stored_noise(results, environment, folder)
     if noise is None:
         return Plan(experiment, accepted, "the experiment's own", confidence, None)
     source = "the experiment's own"
@@ -111,14 +115,15 @@ def make_plan(
     return Plan(experiment, accepted, source, confidence, findable)
 
 
-def stored_noise(results: Path, folder: Path, environment: Mapping[str, Any]) -> dict[str, Any] | None:
+def stored_noise(
+    results: Path, environment: Mapping[str, Any], folder: Path | None = None
+) -> dict[str, Any] | None:
     """The noise of the newest baseline in `results`, or of the campaign that `folder` is a step of; None if
     there is none of this machine and database.
     """
-    stored = [
-        *results.glob(f"{BASELINE_NAME}/*/summary.json"),
-        *folder.parent.glob(f"*-{BASELINE_NAME}/summary.json"),
-    ]
+    stored = [*results.glob(f"{BASELINE_NAME}/*/summary.json")]
+    if folder is not None:
+        stored += folder.parent.glob(f"*-{BASELINE_NAME}/summary.json")
     if not stored:
         return None
     baseline = load_result(max(stored, key=lambda file: file.parent.name).parent)  # names begin with the time

@@ -7,7 +7,7 @@ import pytest
 from lab_simulation import experiment
 
 from provenir_lab.errors import UsageError
-from provenir_lab.lab.experiment import load_experiment, parse_experiment
+from provenir_lab.lab.experiment import adjusted, load_experiment, parse_experiment
 from provenir_lab.settings import Settings
 
 
@@ -106,3 +106,10 @@ def test_the_quick_form() -> None:
     assert (quick.runs, quick.max_runs, quick.candidates) == (6, 6, [50, 1000])
     assert (quick.documents.min_seconds, quick.is_quick) == (1.0, True)
     assert parse_experiment(quick.model_dump(mode="json"), "again") == quick
+
+
+def test_a_second_look_needs_seven_pairs_at_the_first() -> None:
+    with pytest.raises(UsageError, match="7 pairs at the first; set max_runs: 6"):
+        experiment(runs=6, max_runs=40)
+    assert experiment(runs=7, max_runs=40).max_runs == 40
+    assert adjusted(experiment(runs=10, max_runs=40), 6, None, quick=False).max_runs == 6
