@@ -135,7 +135,7 @@ def test_every_result_is_a_well_formed_table(sqlite_url: str) -> None:
         parser = _Tags()
         parser.feed(page)
         assert parser.open == []
-        assert "<caption>" in page
+        assert "<caption" in page
         assert "scope='row'" in page
         assert result.to_dict()
 

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
-import sqlalchemy as sa
-
+from provenir_lab.api.base import File
+from provenir_lab.api.measuring import Measuring
 from provenir_lab.display import Facts
-from provenir_lab.errors import DatabaseError, TransientError, UsageError
-from provenir_lab.mapping.contract import Contract
+from provenir_lab.errors import UsageError
 from provenir_lab.mapping.derived import enum_rows
 from provenir_lab.mapping.loading import load_contract
 from provenir_lab.mapping.plan import Mapper, compile_mapper
@@ -21,27 +18,19 @@ from provenir_lab.processing import intake
 from provenir_lab.processing.cluster import Dask
 from provenir_lab.processing.metrics import write_metrics
 from provenir_lab.processing.outcome import Outcome
-from provenir_lab.processing.place import require_tables, target_of
 from provenir_lab.processing.processor import Request, process
 from provenir_lab.processing.status import Status, read_status, write_failed_csv
 from provenir_lab.processing.verify import Verification, verify
-from provenir_lab.progress import Progress, shown_progress
-from provenir_lab.settings import Database, Settings, build_settings, find_database, suggestion
+from provenir_lab.settings import Database, Settings, build_settings, suggestion
 from provenir_lab.storage import cleanup
-from provenir_lab.storage.database import masked, open_engine
-from provenir_lab.storage.schema import Marker, create_lab, is_lab
+from provenir_lab.storage.database import masked
+from provenir_lab.storage.schema import Marker, create_lab
 from provenir_lab.storage.writer import utc_now
-
-if TYPE_CHECKING:
-    from provenir_lab.lab.campaign import CampaignResult
-    from provenir_lab.lab.record import Result
-
-File = str | Path
 
 EXECUTORS = ("processes", "dask")
 
 
-class Lab:
+class Lab(Measuring):
     """One database, one contract, and settings to start from. Each call opens and closes its connections.
 
     `database` is a profile of `provenir_lab.toml` or a SQLAlchemy URL; None: the environment variable
@@ -52,26 +41,6 @@ class Lab:
     Every method raises UsageError or one of its kin for what the caller can put right, DatabaseError when the
     database fails.
     """
-
-    def __init__(
-        self,
-        database: str | Database | None = None,
-        *,
-        contract: File | None = None,
-        schema: str | None = None,
-        settings: Settings | None = None,
-        progress: Progress | None = None,
-    ) -> None:
-        found = database if isinstance(database, Database) else find_database(database)
-        self.database = replace(found, schema=schema or found.schema)
-        self.contract: Contract = load_contract(contract)
-        self.settings = settings or Settings()
-        self.target = target_of(self.contract, self.database.schema)
-        self._contract_file = contract
-        self._progress = progress
-
-    def __repr__(self) -> str:
-        return f"Lab({masked(self.database.url)!r}, contract={self.contract.name!r})"
 
     # ---- documents and tables
 
@@ -235,142 +204,6 @@ class Lab:
         with self._ready_engine() as engine, self._showing() as progress:
             return verify(engine, self.target, self._mapper(self.settings), sample, progress)
 
-    # ---- the measurement
-
-    def baseline(
-        self,
-        *,
-        runs: int = 10,
-        documents: int | Literal["auto"] = "auto",
-        profile: str = "compact",
-        results: File = "results",
-        notebook: bool = False,
-        resume: bool = False,
-        **options: Any,
-    ) -> Result:
-        """Measures the processor as it is: `runs` fresh processes on cleared tables.
-
-        `notebook` runs it through the baseline notebook, whose page is then beside the report. `resume` goes
-        on with the newest interrupted one, as it was asked for. `options` are those of
-        `lab.session.run_baseline`.
-        """
-        from provenir_lab.lab.plan import BASELINE_NAME
-        from provenir_lab.lab.record import interrupted_result
-
-        if resume:
-            options["folder"] = interrupted_result(results, options.get("name", BASELINE_NAME))
-        asked = {"runs": runs, "documents": documents, "profile": profile, "results": results, **options}
-        return self._measure("baseline", notebook, asked)
-
-    def run(
-        self,
-        experiment: File,
-        *,
-        runs: int | None = None,
-        documents: int | None = None,
-        quick: bool = False,
-        results: File = "results",
-        notebook: bool = False,
-        resume: bool = False,
-        **options: Any,
-    ) -> Result:
-        """Runs one experiment file; its verdict comes with the evidence.
-
-        `notebook` runs it through its notebook; `resume` goes on with the newest interrupted one, as it was
-        asked for.
-        """
-        from provenir_lab.lab.experiment import load_experiment
-        from provenir_lab.lab.notebooks import find_file
-        from provenir_lab.lab.record import interrupted_result
-
-        experiment = find_file(experiment)
-        if resume:
-            options["folder"] = interrupted_result(results, load_experiment(experiment).name)
-        asked = {"runs": runs, "documents": documents, "quick": quick, "results": results, **options}
-        return self._measure("experiment", notebook, asked, experiment)
-
-    def compare_code(
-        self,
-        ref_a: str,
-        ref_b: str,
-        experiment: File,
-        *,
-        tests: Sequence[str] | None = (),
-        repository: File = ".",
-        runs: int | None = None,
-        documents: int | None = None,
-        quick: bool = False,
-        results: File = "results",
-        resume: bool = False,
-    ) -> Result:
-        """Measures commit B against commit A in the way of an experiment, with both test suites as a gate.
-
-        The experiment file gives documents and number of pairs. `tests` are arguments of pytest; None: no
-        suite runs, and nothing is kept. Git must know both commits in `repository`.
-        """
-        from provenir_lab.lab.compare_code import compare_code, result_name
-        from provenir_lab.lab.notebooks import find_file
-        from provenir_lab.lab.record import interrupted_result
-
-        self._require_tables()
-        file = find_file(experiment)
-        folder = interrupted_result(results, result_name(file)) if resume else None
-        with self._showing() as progress:
-            return compare_code(
-                self.database,
-                ref_a,
-                ref_b,
-                file,
-                tests=tests,
-                repository=repository,
-                contract=self._contract_file,
-                runs=runs,
-                documents=documents,
-                quick=quick,
-                settings=self.settings,
-                results=results,
-                folder=folder,
-                progress=progress,
-            )
-
-    def campaign(self, file: File, *, quick: bool = False, results: File = "results") -> CampaignResult:
-        """Runs the experiments of a campaign file in order, each from the settings accepted so far."""
-        from provenir_lab.lab.campaign import run_campaign
-
-        self._require_tables()
-        with self._showing() as progress:
-            return run_campaign(
-                self.database,
-                file,
-                contract=self._contract_file,
-                quick=quick,
-                results=results,
-                progress=progress,
-            )
-
-    def _measure(self, kind: str, notebook: bool, asked: Mapping[str, Any], *what: File) -> Result:
-        from provenir_lab.lab import notebooks, session
-
-        functions: dict[tuple[str, bool], Any] = {
-            ("baseline", False): session.run_baseline,
-            ("baseline", True): notebooks.run_baseline_notebook,
-            ("experiment", False): session.run_experiment,
-            ("experiment", True): notebooks.run_experiment_notebook,
-        }
-        self._require_tables()
-        with self._showing() as progress:
-            result: Result = functions[kind, notebook](
-                self.database,
-                *what,
-                contract=self._contract_file,
-                settings=self.settings,
-                progress=progress,
-                **asked,
-            )
-            return result
-
-    # ---- inside
-
     def _mapper(self, settings: Settings) -> Mapper:
         return compile_mapper(
             self.contract,
@@ -378,51 +211,6 @@ class Lab:
             parse_mode=settings.parse_mode,
             max_document_mb=settings.max_document_mb,
         )
-
-    def _require_tables(self) -> None:
-        """Fails early, before anything is shown or started."""
-        with self._ready_engine():
-            pass
-
-    @contextmanager
-    def _engine(self) -> Iterator[sa.Engine]:
-        engine = open_engine(self.database.url, self.settings)
-        try:
-            yield engine
-        finally:
-            engine.dispose()
-
-    @contextmanager
-    def _ready_engine(self) -> Iterator[sa.Engine]:
-        """An engine of a database that holds the lab's tables, or a user's own with the same names."""
-        place = masked(self.database.url)
-        with self._engine() as engine:
-            try:
-                require_tables(engine, self.target, place)
-            except TransientError as error:
-                raise DatabaseError(
-                    f"{place}: {error}; is the server running, and name, port and login right?"
-                ) from None
-            yield engine
-
-    @contextmanager
-    def _lab_engine(self) -> Iterator[sa.Engine]:
-        """An engine of a lab: only there are documents added."""
-        with self._ready_engine() as engine:
-            if not is_lab(engine, self.target):
-                raise UsageError(
-                    f"{masked(self.database.url)} is no lab, and documents are added to labs only: "
-                    "make one in an empty schema with provenir-lab init"
-                )
-            yield engine
-
-    @contextmanager
-    def _showing(self) -> Iterator[Progress]:
-        if self._progress is not None:
-            yield self._progress
-        else:
-            with shown_progress() as progress:
-                yield progress
 
 
 def check_contract(file: File) -> Facts:
