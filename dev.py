@@ -221,7 +221,12 @@ WINDOWS = ("--platform", "win32", "--cache-dir", ".mypy_cache/windows")
 LAB = (f"--ServerApp.root_dir={ROOT}", "--LabApp.default_url=/lab/tree/notebooks")
 FAULTS = (
     "tests/faults",
-    *(f"tests/processing/test_{name}.py" for name in ("faults", "server_faults", "kills", "commit")),
+    "tests/security",
+    "tests/lab/test_results_disk.py",
+    *(
+        f"tests/processing/test_{name}.py"
+        for name in ("faults", "server_faults", "kills", "commit", "late_writers", "dask")
+    ),
 )
 TEST_EXTRAS = {"test", "docs", "postgresql", "dask"}
 COMMANDS = {
