@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
+
+_QUANTITY = re.compile(r"[-+]?\d[\d,.]*( ?%)?|–")
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,8 @@ class Facts:
 def html_table(title: str, rows: Iterable[Sequence[object]], header: Sequence[str] = ()) -> str:
     """A captioned table; the first cell of each row is its heading. Numbers align right with their heads."""
     found = [tuple(row) for row in rows]
-    numeric = [any(_is_number(row[i]) for row in found if i < len(row)) for i in range(len(header))]
+    numeric = [any(_is_quantity(row[i]) for row in found if i < len(row)) for i in range(len(header))]
+    numeric[:1] = [False] * len(numeric[:1])
     head = "".join(
         f"<th scope='col' style='text-align:{'right' if right else 'left'}'>{escape(name)}</th>"
         for name, right in zip(header, numeric, strict=True)
@@ -60,9 +64,14 @@ def _row(cells: Sequence[object]) -> str:
 
 
 def _cell(value: object) -> str:
-    if _is_number(value):
-        return f"<td style='text-align:right'>{number(value)}</td>"
-    return f"<td style='text-align:left'>{escape(str(value))}</td>"
+    side = "right" if _is_quantity(value) else "left"
+    text = number(value) if _is_number(value) else escape(str(value))
+    return f"<td style='text-align:{side}'>{text}</td>"
+
+
+def _is_quantity(value: object) -> bool:
+    """A number, or a text that is one or stands for a missing one."""
+    return _is_number(value) or _QUANTITY.fullmatch(str(value)) is not None
 
 
 def _is_number(value: object) -> bool:

@@ -77,7 +77,8 @@ class DocumentView:
             ]
             numbers = [f"row {i}" for i in range(1, len(shown) + 1)]
             body = html_table(title, lines, ("column", "from", *numbers))
-            yield f"<details{' open' if len(rows) == 1 else ''}><summary>{escape(title)}</summary>{body}</details>"
+            opened = " open" if len(rows) == 1 else ""
+            yield f"<details{opened}><summary>{escape(title)}</summary>{body}</details>"
 
     def _cells(self, column: str, rows: Iterable[Mapping[str, object]]) -> Iterator[str]:
         for row in rows:
