@@ -1,116 +1,91 @@
-"""Takes the pictures of the guides from a finished result, with headless Chromium.
+"""Takes the pictures of the guides from a finished campaign, with an installed Chromium.
 
-    .venv/bin/python docs/screenshots.py RESULT_FOLDER
+    .venv/bin/python docs/screenshots.py [CAMPAIGN_FOLDER]        default: results/reference
 
-Writes images/report.png from its report.html and images/jupyterlab.png from its notebook.ipynb.
+Writes images/campaign.png (its index), images/phase.png and images/report.png (the reports of its first kept
+phase and of its baseline), and images/jupyterlab.png: 00-explore in JupyterLab, run to its end.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import secrets
 import shutil
-import socket
-import subprocess
 import sys
 import tempfile
-import time
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-IMAGES = Path(__file__).parent / "images"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome", "msedge")
-QUIET = (
-    "--headless",
-    "--no-sandbox",  # root has no sandbox
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--hide-scrollbars",
-    "--force-color-profile=srgb",
-)
-SETTLE_MS = 25_000
-"""Virtual time in which a page may load, run its scripts and draw."""
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests" / "browser"))
+
+from chromium import browser, watched_page  # noqa: E402
+from jupyterlab import open_notebook, run_all, serve, wait_until_idle  # noqa: E402
+from PIL import Image  # noqa: E402
+from playwright.sync_api import Browser, Page  # noqa: E402
+
+IMAGES = ROOT / "docs" / "images"
+WIDTH, HEIGHT = 1280, 1000
+COLOURS = 128
+"""As many as text and flat figures need; it makes the files small."""
 
 
-def take(address: str, image: Path, size: tuple[int, int]) -> None:
-    """A picture of the page at `address`, `size` in pixels (width, height)."""
-    browser = next((found for name in BROWSERS if (found := shutil.which(name))), None)
-    if browser is None:
-        raise SystemExit(f"no browser found ({', '.join(BROWSERS)}); on Debian: apt-get install chromium")
-    with tempfile.TemporaryDirectory() as profile:
-        command = [
-            browser,
-            *QUIET,
-            f"--user-data-dir={profile}",
-            f"--window-size={size[0]},{size[1]}",
-            f"--virtual-time-budget={SETTLE_MS}",
-            f"--screenshot={image}",
-            address,
-        ]
-        subprocess.run(command, check=True, capture_output=True, timeout=180)
-    print(image)
-
-
-@contextmanager
-def jupyterlab(notebook: Path) -> Iterator[str]:
-    """The address of a notebook in a JupyterLab that trusts it, without its question about news."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    address, token = f"http://127.0.0.1:{port}", secrets.token_hex(16)
-    with tempfile.TemporaryDirectory() as settings:
-        news = Path(settings) / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
-        news.parent.mkdir(parents=True)
-        news.write_text(json.dumps({"fetchNews": "false", "checkForUpdates": False}), encoding="utf-8")
-        command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}"]
-        command += [f"--ServerApp.token={token}", f"--ServerApp.root_dir={notebook.parent}"]
-        environment = {**os.environ, "JUPYTERLAB_SETTINGS_DIR": settings, "JUPYTER_DATA_DIR": settings}
-        trust = [sys.executable, "-m", "jupyter", "trust", str(notebook)]
-        subprocess.run(trust, env=environment, check=True, capture_output=True)
-        server = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
-        try:
-            wait_for(f"{address}/api/status?token={token}")
-            yield f"{address}/lab/tree/{notebook.name}?token={token}&reset"
-        finally:
-            server.terminate()
-            server.wait()
-
-
-def wait_for(address: str, seconds: float = 60) -> None:
-    """Returns when `address` answers; raises TimeoutError if it does not."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        try:
-            urllib.request.urlopen(address, timeout=5).close()
-            return
-        except OSError:
-            time.sleep(0.2)
-    raise TimeoutError(address)
-
-
-def main(result: Path) -> None:
-    """All pictures of one result folder."""
+def main(campaign: Path) -> None:
+    """All pictures."""
+    folders = json.loads((campaign / "campaign.json").read_text(encoding="utf-8"))["folders"]
     IMAGES.mkdir(exist_ok=True)
-    take((result / "report.html").as_uri(), IMAGES / "report.png", (1200, 1000))
+    with browser() as opened:
+        picture_of(opened, campaign / "index.html", "campaign")
+        picture_of(opened, campaign / folders[kept_phase(campaign)] / "report.html", "phase")
+        picture_of(opened, campaign / folders["baseline"] / "report.html", "report")
+        explore(opened)
+
+
+def kept_phase(campaign: Path) -> str:
+    """The experiment that was kept first; the first one measured if none was."""
+    lines = (campaign / "decisions.jsonl").read_text(encoding="utf-8").splitlines()
+    decisions = [found for line in lines if (found := json.loads(line))["evidence"]]
+    return str(min(decisions, key=lambda found: found["decision"] != "keep")["experiment"])
+
+
+def picture_of(opened: Browser, report: Path, name: str) -> None:
+    """The top of a page of a result."""
+    with watched_page(opened, viewport={"width": WIDTH, "height": HEIGHT}) as watched:
+        watched.page.goto(report.resolve().as_uri())
+        save(watched.page, name)
+
+
+def explore(opened: Browser) -> None:
+    """00-explore in JupyterLab, at the document and its rows."""
     with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder) / "notebook.ipynb"
-        copy_from_first_section(result / "notebook.ipynb", copy)
-        with jupyterlab(copy) as address:
-            take(address, IMAGES / "jupyterlab.png", (1400, 1000))
+        notebooks = Path(folder) / "notebooks"
+        notebooks.mkdir()
+        shutil.copy(ROOT / "notebooks" / "00-explore.ipynb", notebooks)
+        with (
+            serve(notebooks, Path(folder)) as server,
+            watched_page(opened, viewport={"width": WIDTH + 120, "height": HEIGHT}) as watched,
+        ):
+            watched.page.set_default_timeout(120_000)
+            open_notebook(watched.page, server, "00-explore.ipynb")
+            run_all(watched.page)
+            watched.page.locator("table", has_text="parse the mapped part").wait_for()
+            wait_until_idle(watched.page)
+            watched.page.keyboard.press("Control+B")  # without the list of files
+            watched.page.locator("h2", has_text="The document and its rows").evaluate(
+                "heading => heading.scrollIntoView({block: 'start'})"
+            )
+            save(watched.page, "jupyterlab")
 
 
-def copy_from_first_section(notebook: Path, copy: Path) -> None:
-    """The notebook without what stands above its first section: parameters hold paths of this machine."""
-    content = json.loads(notebook.read_text(encoding="utf-8"))
-    sections = [i for i, cell in enumerate(content["cells"]) if "".join(cell["source"]).startswith("## ")]
-    content["cells"] = content["cells"][sections[0] :]
-    copy.write_text(json.dumps(content), encoding="utf-8")
+def save(page: Page, name: str) -> None:
+    """What is on the screen, as a small PNG."""
+    file = IMAGES / f"{name}.png"
+    page.screenshot(path=file)
+    with Image.open(file) as image:
+        small = image.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+    small.save(file, optimize=True)
+    print(f"{file}: {file.stat().st_size // 1000} KB")
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
+    if len(sys.argv) > 2:
         raise SystemExit(__doc__)
-    main(Path(sys.argv[1]).resolve())
+    main(Path(sys.argv[1]) if len(sys.argv) == 2 else ROOT / "results" / "reference")

@@ -33,14 +33,16 @@ class Facts:
 def html_table(title: str, rows: Iterable[Sequence[object]], header: Sequence[str] = ()) -> str:
     """A captioned table; the first cell of each row is its heading. Numbers align right with their heads."""
     found = [tuple(row) for row in rows]
-    numeric = [any(_is_quantity(row[i]) for row in found if i < len(row)) for i in range(len(header))]
+    numeric = [
+        bool(found) and all(_is_quantity(row[i]) for row in found if i < len(row)) for i in range(len(header))
+    ]
     numeric[:1] = [False] * len(numeric[:1])
     head = "".join(
         f"<th scope='col' style='text-align:{'right' if right else 'left'}'>{escape(name)}</th>"
         for name, right in zip(header, numeric, strict=True)
     )
     head = f"<thead><tr>{head}</tr></thead>" if header else ""
-    body = "".join(_row(row) for row in found)
+    body = "".join(_row(row, numeric) for row in found)
     caption = f"<caption style='text-align:left'>{escape(title)}</caption>"
     return f"<table>{caption}{head}<tbody>{body}</tbody></table>"
 
@@ -57,14 +59,16 @@ def number(value: Any) -> str:
     return f"{value:,.0f}" if isinstance(value, int) or abs(value) >= 100 else f"{value:.2f}"
 
 
-def _row(cells: Sequence[object]) -> str:
+def _row(cells: Sequence[object], numeric: Sequence[bool]) -> str:
     first, *rest = cells
+    sides = [*numeric[1:], *[False] * len(rest)]
+    cells_of_row = (_cell(cell, right=right) for cell, right in zip(rest, sides, strict=False))
     heading = f"<th scope='row' style='text-align:left'>{escape(str(first))}</th>"
-    return f"<tr>{heading}{''.join(_cell(c) for c in rest)}</tr>"
+    return f"<tr>{heading}{''.join(cells_of_row)}</tr>"
 
 
-def _cell(value: object) -> str:
-    side = "right" if _is_quantity(value) else "left"
+def _cell(value: object, *, right: bool) -> str:
+    side = "right" if right or _is_number(value) else "left"
     text = number(value) if _is_number(value) else escape(str(value))
     return f"<td style='text-align:{side}'>{text}</td>"
 
