@@ -40,8 +40,7 @@ def assert_stopped_in_between(lab: Lab) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows sends no such signals to other processes")
-@pytest.mark.parametrize("workers", [1, 2])
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize(("name", "workers"), [("SIGINT", 2), ("SIGTERM", 1)])
 def test_a_signal_in_the_middle_of_a_batch(
     sqlite_url: str, tmp_path: Path, expected: dict[str, TableDigest], name: str, workers: int
 ) -> None:

@@ -13,7 +13,7 @@ SEED = 1
 
 
 def test_nothing_is_lost_or_doubled_by_kills_at_random_moments() -> None:
-    figures, problems = play_rounds(SEED, ROUNDS, documents=120)
+    figures, problems = play_rounds(SEED, ROUNDS, documents=60)
     assert problems == []
     assert (figures.lost, figures.doubled) == (0, 0)
     assert figures.hits.total() > 0

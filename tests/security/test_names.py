@@ -49,8 +49,9 @@ PLACES: dict[str, Callable[[dict[str, Any], str], Any]] = {
 }
 
 
-@pytest.mark.parametrize("place", PLACES)
-@pytest.mark.parametrize("name", BAD)
+@pytest.mark.parametrize(
+    ("place", "name"), [(place, BAD[0]) for place in PLACES] + [("source_table", name) for name in BAD[1:]]
+)
 def test_a_contract_that_names_what_is_no_name_is_refused(place: str, name: str, tmp_path: Path) -> None:
     data = json.loads(SHIPPED)
     PLACES[place](data, name)
