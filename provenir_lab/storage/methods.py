@@ -76,10 +76,9 @@ def choose_method(engine: sa.Engine, wanted: str) -> str:
     if wanted == "auto":
         return possible[0]
     if wanted not in possible:
-        driver = f"{engine.dialect.name} through its driver here"
-        raise UsageError(
-            f"write_method={wanted} does not work on {driver}: use auto or {', '.join(possible)}"
-        )
+        system = engine.dialect.name
+        place = f"{system} through this driver" if system == "mssql" else system
+        raise UsageError(f"write_method={wanted} does not work on {place}: use auto or {', '.join(possible)}")
     return wanted
 
 
