@@ -29,7 +29,7 @@ def test_a_schema_that_is_not_empty_is_refused_and_left_alone(engine: sa.Engine,
 
 
 def test_a_lab_is_not_made_twice(lab: Lab) -> None:
-    with pytest.raises(GuardError, match="is a lab already.*provenir-lab clean"):
+    with pytest.raises(GuardError, match=r"is a lab already.*provenir-lab clean"):
         create_lab(lab.engine, lab.target, ENUM_ROWS, MARKER)
 
 
