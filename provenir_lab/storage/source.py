@@ -19,6 +19,7 @@ from provenir_lab.storage.schema import (
     log_table,
     source_table,
 )
+from provenir_lab.storage.sqlserver import text_key_form
 
 Document = tuple[int, str | None]
 """(app_id, text)."""
@@ -197,7 +198,8 @@ def _add_campaigns(connection: sa.Connection, target: Target, campaigns: Iterabl
         {CAMPAIGN_TABLE: target.tables[CAMPAIGN_TABLE]}, target.schema, connection.dialect.name
     )
     (table,) = metadata.tables.values()
-    known = set(connection.scalars(sa.select(table.c.campaign_num)))
-    new = sorted({BLANK_CAMPAIGN, *campaigns} - known)
-    if new:
-        connection.execute(sa.insert(table), [{"campaign_num": number} for number in new])
+    form = text_key_form(connection, table)
+    known = {form(number) for number in connection.scalars(sa.select(table.c.campaign_num))}
+    new = {form(number): number for number in sorted({BLANK_CAMPAIGN, *campaigns})}
+    if rows := [{"campaign_num": number} for key, number in new.items() if key not in known]:
+        connection.execute(sa.insert(table), rows)

@@ -39,19 +39,21 @@ def has_identity(engine: sa.Engine, table: str, columns: Sequence[Column]) -> bo
 
 
 def text_key_forms(engine: sa.Engine, tables: Iterable[sa.Table]) -> dict[str, Callable[[str], str]]:
-    """Name of each of `tables` -> what gives one form to the texts that the database takes for the same key;
-    nothing for other databases.
+    """Name of each of `tables` -> its `text_key_form`; nothing for databases that tell all texts apart."""
+    if engine.dialect.name != "mssql":
+        return {}
+    with reading(engine) as connection:
+        return {table.name: text_key_form(connection, table) for table in tables}
+
+
+def text_key_form(connection: sa.Connection, table: sa.Table) -> Callable[[str], str]:
+    """What gives one form to the texts that the database takes for the same key of `table`.
 
     SQL Server ignores trailing blanks and, under most collations, case. What some collations take for equal
     besides (ss and ß) stays different: better a document refused than a row lost.
     """
-    if engine.dialect.name != "mssql":
-        return {}
-    with reading(engine) as connection:
-        return {table.name: _text_key_form(connection, table) for table in tables}
-
-
-def _text_key_form(connection: sa.Connection, table: sa.Table) -> Callable[[str], str]:
+    if connection.dialect.name != "mssql":
+        return str
     query = sa.text("SELECT name, collation_name FROM sys.columns WHERE object_id = OBJECT_ID(:table)")
     name = connection.dialect.identifier_preparer.format_table(table)
     collations = {column: str(found).lower() for column, found in connection.execute(query, {"table": name})}

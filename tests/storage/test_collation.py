@@ -3,6 +3,8 @@
 import pytest
 from storage_rows import COLUMNS, SESSION, Lab, Rows, document
 
+from provenir_lab.storage.source import store_documents
+
 # of the first three SQL Server sees one, of the others two
 PAIRS = [("Fico", "FICO"), ("É", "é"), ("FICO", "FICO  "), ("A", "É"), ("A", "A\t"), ("A", " A")]
 
@@ -23,3 +25,14 @@ def test_a_document_with_keys_that_only_python_tells_apart_is_written(lab: Lab) 
     for app_id, pair in enumerate(PAIRS, 1):
         assert kept[app_id] == (set(pair[1:]) if equal and app_id <= 3 else set(pair))
     assert written.duplicate_keys == (3 if equal else 0)
+
+
+@pytest.mark.parametrize("place", ["sqlite", "mssql"], indirect=True)
+def test_campaigns_that_only_python_tells_apart_are_added_once(lab: Lab) -> None:
+    names = ("Spring", "SPRING", "SPRING ", "Autumn")
+    for app_id, campaigns in enumerate((names[:2], names), 1):
+        with lab.engine.begin() as connection:
+            store_documents(connection, lab.target, [(app_id, "<x/>")], campaigns)
+    equal = lab.engine.dialect.name == "mssql"
+    found = lab.rows("SELECT campaign_num FROM {}app_campaign_cc")
+    assert len(found) == (3 if equal else 5)  # BLANK is always there
