@@ -218,7 +218,12 @@ class Command(NamedTuple):
 
 PARALLEL = ("--numprocesses", "logical", "--maxprocesses", "4", "--dist", "loadfile")
 WINDOWS = ("--platform", "win32", "--cache-dir", ".mypy_cache/windows")
-LAB = (f"--ServerApp.root_dir={ROOT}", "--LabApp.default_url=/lab/tree/notebooks")
+AS_ROOT = getattr(os, "geteuid", lambda: 1)() == 0  # in a container; Jupyter wants to be told
+LAB = (
+    f"--ServerApp.root_dir={ROOT}",
+    "--LabApp.default_url=/lab/tree/notebooks",
+    *(["--allow-root"] if AS_ROOT else []),
+)
 FAULTS = (
     "tests/faults",
     "tests/security",
