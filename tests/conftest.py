@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,10 @@ from small_disk import SmallDisk, Unmountable
 # The same examples every time, so that a failing run is a change's doing; new ones at night.
 settings.register_profile("steady", derandomize=True)
 settings.load_profile("default" if os.environ.get("PROVENIR_LAB_NIGHTLY") == "1" else "steady")
+
+# What a shell starts in the background ignores Ctrl-C, and so would all that the tests start and interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _numbers = itertools.count(1)
 
