@@ -8,7 +8,7 @@ from functools import cached_property
 from html import unescape
 from pathlib import Path
 
-from provenir_lab.lab import tables
+from provenir_lab.lab import MIGRATION_DOCUMENTS, tables
 from provenir_lab.lab.campaign import Campaign, CampaignResult, load_campaign, load_campaign_result
 from provenir_lab.lab.claims import claims
 from provenir_lab.lab.compare import forecast
@@ -17,7 +17,6 @@ from provenir_lab.lab.experiment import Experiment, load_experiment
 from provenir_lab.lab.index import end_to_end_text
 from provenir_lab.lab.old_benchmark import stored_old_benchmark
 from provenir_lab.lab.record import Result, load_result, newest_result
-from provenir_lab.lab.summary import MIGRATION_DOCUMENTS
 
 ROOT = Path(__file__).resolve().parents[1]
 IMAGES = ROOT / "docs" / "images" / "measured"

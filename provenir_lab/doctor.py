@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from importlib import metadata
 from typing import Any
 
+from provenir_lab.display import html_table
 from provenir_lab.errors import LabError, UsageError
 from provenir_lab.settings import Settings, find_database
 from provenir_lab.storage import drivers
@@ -41,21 +42,49 @@ class Check:
     fix: str = ""
     optional: bool = False
 
+    @property
+    def state(self) -> str:
+        """`ok`, `missing` (and needed for some work only) or `FAILED`."""
+        return "ok" if self.ok else "missing" if self.optional else "FAILED"
+
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
 
-def examine(database: str | None = None) -> list[Check]:
+@dataclass(frozen=True)
+class Checkup:
+    """All checks of a machine."""
+
+    checks: tuple[Check, ...]
+
+    @property
+    def healthy(self) -> bool:
+        """Whether nothing is missing that is needed."""
+        return all(check.ok or check.optional for check in self.checks)
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {"checks": [check.to_dict() for check in self.checks]}
+
+    def _repr_html_(self) -> str:
+        title = "Nothing needed is missing" if self.healthy else "Something needed is missing"
+        rows = [(check.name, check.state, check.found, check.fix) for check in self.checks]
+        return html_table(title, rows, ("", "state", "found", "fix"))
+
+
+def examine(database: str | None = None) -> Checkup:
     """All checks; the database is the one meant by `database` (as for `Lab`)."""
-    return [
-        Check("Python", True, f"{platform.python_version()} on {platform.platform(terse=True)}"),
-        *(_package(name) for name in PACKAGES),
-        _sqlite(),
-        _postgresql(),
-        *_sql_server(),
-        _kernel(),
-        _database(database),
-    ]
+    return Checkup(
+        (
+            Check("Python", True, f"{platform.python_version()} on {platform.platform(terse=True)}"),
+            *(_package(name) for name in PACKAGES),
+            _sqlite(),
+            _postgresql(),
+            *_sql_server(),
+            _kernel(),
+            _database(database),
+        )
+    )
 
 
 def _package(name: str) -> Check:

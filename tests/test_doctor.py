@@ -12,7 +12,7 @@ from provenir_lab.storage import drivers
 
 
 def server_checks(sqlite_url: str) -> dict[str, Check]:
-    return {check.name: check for check in examine(sqlite_url) if check.name.startswith("SQL Server")}
+    return {check.name: check for check in examine(sqlite_url).checks if check.name.startswith("SQL Server")}
 
 
 def test_the_drivers_that_are_there_are_named(monkeypatch: pytest.MonkeyPatch, sqlite_url: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from provenir_lab.api.base import File
 from provenir_lab.api.measuring import Measuring
@@ -26,6 +26,9 @@ from provenir_lab.storage import cleanup
 from provenir_lab.storage.database import masked
 from provenir_lab.storage.schema import Marker, create_lab
 from provenir_lab.storage.writer import utc_now
+
+if TYPE_CHECKING:
+    from provenir_lab.doctor import Checkup
 
 EXECUTORS = ("processes", "dask")
 
@@ -203,6 +206,12 @@ class Lab(Measuring):
             raise UsageError(f"sample {sample}: give at least 1")
         with self._ready_engine() as engine, self._showing() as progress:
             return verify(engine, self.target, self._mapper(self.settings), sample, progress)
+
+    def doctor(self) -> Checkup:
+        """What this machine has and lacks for work on this database, each lack with its fix."""
+        from provenir_lab.doctor import examine
+
+        return examine(self.database.url)
 
     def _mapper(self, settings: Settings) -> Mapper:
         return compile_mapper(

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from provenir_lab.api.base import File, Place
+from provenir_lab.lab import MIGRATION_DOCUMENTS
 
 if TYPE_CHECKING:
     from provenir_lab.lab.campaign import CampaignResult
+    from provenir_lab.lab.compare import ComparedResults, MigrationForecast
     from provenir_lab.lab.record import Result
 
 
@@ -125,6 +128,26 @@ class Measuring(Place):
                 results=results,
                 progress=progress,
             )
+
+    def report(self, folder: File) -> Path:
+        """Renders the page of a stored result or campaign again; returns where it is."""
+        from provenir_lab.lab.report import render
+
+        return render(folder)
+
+    def compare(self, result_a: File, result_b: File) -> ComparedResults:
+        """The throughput of stored result B against that of A, with interval and verdict."""
+        from provenir_lab.lab.compare import compare
+
+        return compare(result_a, result_b)
+
+    def forecast(
+        self, documents: int = MIGRATION_DOCUMENTS, *, result: File | None = None, results: File = "results"
+    ) -> MigrationForecast:
+        """How long `documents` take at the throughput of a stored result; None: of the newest baseline."""
+        from provenir_lab.lab.compare import forecast
+
+        return forecast(result, documents, results=results)
 
     def _measure(self, kind: str, notebook: bool, asked: Mapping[str, Any], *what: File) -> Result:
         from provenir_lab.lab import notebooks, session

@@ -27,14 +27,13 @@ def doctor(database: Database = None, json: Json = False, quiet: Quiet = False) 
     """Show what is installed and reachable, and how to fix what is not."""
     from provenir_lab.doctor import examine
 
-    checks = examine(database)
+    checkup = examine(database)
     if json:
-        show_json({"checks": [check.to_dict() for check in checks]})
+        show_json(checkup.to_dict())
     else:
-        for check in checks:
-            mark = "ok     " if check.ok else "missing" if check.optional else "FAILED "
-            print(f"{mark} {check.name}: {check.found}")
+        for check in checkup.checks:
+            print(f"{check.state:7} {check.name}: {check.found}")
             if check.fix:
                 print(f"        fix: {check.fix}")
-    if not all(check.ok or check.optional for check in checks):
+    if not checkup.healthy:
         raise typer.Exit(1)

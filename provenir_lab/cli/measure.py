@@ -23,6 +23,7 @@ from provenir_lab.cli.options import (
 )
 from provenir_lab.cli.output import show, show_json, show_message
 from provenir_lab.errors import LabError, UsageError
+from provenir_lab.lab import MIGRATION_DOCUMENTS
 
 Documents = Annotated[
     str | None,
@@ -38,9 +39,6 @@ Resume = Annotated[
     bool, typer.Option("--resume", help="Go on with the newest interrupted one; finished runs are kept.")
 ]
 Folder = Annotated[Path, typer.Argument(metavar="RESULT_DIR", help="A folder of results.")]
-
-MIGRATION = 11_000_000
-"""Documents of the migration that forecasts are about."""
 
 
 def baseline(
@@ -202,7 +200,7 @@ def forecast(
     *,
     documents: Annotated[
         int, typer.Option("--documents", min=1, metavar="N", help="Documents of the migration.")
-    ] = MIGRATION,
+    ] = MIGRATION_DOCUMENTS,
     from_: Annotated[
         Path | None, typer.Option("--from", metavar="RESULT", help="A result. Default: the newest baseline.")
     ] = None,

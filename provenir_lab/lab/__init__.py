@@ -12,3 +12,6 @@ What the command line and `Lab` call, imported lazily; nothing here prints, resu
     report.render                                       report.html or a campaign's index.html, again
     record.load_result, campaign.load_campaign_result   what is stored
 """
+
+MIGRATION_DOCUMENTS = 11_000_000
+"""Documents of the migration that forecasts are about, unless another number is asked for."""

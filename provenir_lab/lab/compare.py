@@ -95,7 +95,15 @@ class MigrationForecast:
         return {"headline": self.headline, **asdict(self.forecast), **facts}
 
     def _repr_html_(self) -> str:
-        return html_table(self.headline, [])
+        f = self.forecast
+        rows = [
+            ("documents", f"{f.documents:,} ({self.profile})"),
+            ("records a minute", f.rec_per_min),
+            ("time", duration(f.hours)),
+            ("interval", f"{duration(f.hours_low)} to {duration(f.hours_high)}"),
+            ("measured in", self.report.parent),
+        ]
+        return html_table(self.headline, rows)
 
 
 def compare(folder_a: str | Path, folder_b: str | Path) -> ComparedResults:

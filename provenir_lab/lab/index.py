@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from provenir_lab.lab import tables
+from provenir_lab.lab import MIGRATION_DOCUMENTS, tables
 from provenir_lab.lab.campaign import BASELINE_STEP, END_TO_END, CampaignResult, load_campaign_result
 from provenir_lab.lab.decisions import Decision
 from provenir_lab.lab.figures import data, draw
@@ -16,7 +16,6 @@ from provenir_lab.lab.figures.picture import Picture, standalone
 from provenir_lab.lab.record import Folder
 from provenir_lab.lab.report import page
 from provenir_lab.lab.statistics import Estimate, forecast
-from provenir_lab.lab.summary import MIGRATION_DOCUMENTS
 from provenir_lab.lab.tables import Row
 from provenir_lab.lab.verdict import percent
 from provenir_lab.spreadsheet import records_csv

@@ -7,16 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from provenir_lab.lab import statistics
+from provenir_lab.lab import MIGRATION_DOCUMENTS, statistics
 from provenir_lab.lab.experiment import Experiment
 from provenir_lab.lab.order import BASELINE, pairs_of, pairs_of_same
 from provenir_lab.lab.record import CONFIRM, MEASURE, STAGES, Digests, Run
 from provenir_lab.lab.statistics import Estimate
 from provenir_lab.lab.suites import Suites
 from provenir_lab.lab.verdict import Verdict, gate_problems, judge
-
-MIGRATION_DOCUMENTS = 11_000_000
-"""What the forecast is about."""
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from provenir_lab.lab import MIGRATION_DOCUMENTS
 from provenir_lab.lab.compare import forecast
 from provenir_lab.lab.experiment import Experiment, load_experiment
 from provenir_lab.lab.keep import finished_results
 from provenir_lab.lab.record import load_result
-from provenir_lab.lab.summary import MIGRATION_DOCUMENTS
 
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "docs"), str(ROOT / "tests" / "lab")]
