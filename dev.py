@@ -230,7 +230,15 @@ FAULTS = (
     "tests/lab/test_results_disk.py",
     *(
         f"tests/processing/test_{name}.py"
-        for name in ("faults", "server_faults", "kills", "commit", "late_writers", "dask")
+        for name in (
+            "faults",
+            "server_faults",
+            "broken_transactions",
+            "kills",
+            "commit",
+            "late_writers",
+            "dask",
+        )
     ),
 )
 TEST_EXTRAS = {"test", "docs", "postgresql", "dask"}
