@@ -6,7 +6,6 @@ Templates stay as they are: what was executed lies beside the report, as `notebo
 
 from __future__ import annotations
 
-import logging
 import os
 import re
 import secrets
@@ -20,6 +19,7 @@ from provenir_lab import errors
 from provenir_lab.errors import LabError, UsageError
 from provenir_lab.lab.conduct import utc_now
 from provenir_lab.lab.experiment import Experiment, adjusted, load_experiment
+from provenir_lab.lab.kernel import own_kernel
 from provenir_lab.lab.notebook_page import render_notebook
 from provenir_lab.lab.plan import BASELINE_NAME
 from provenir_lab.lab.record import Folder, Result, load_result, new_folder
@@ -211,7 +211,7 @@ def _run(
     source = find_file(notebook)
     output = kept.path / "notebook.ipynb"
     url = {} if parameters["database"] else {DATABASE_VARIABLE: database.url}
-    with _environment(url), watch.watching(kept), _quiet_end():
+    with _environment(url), watch.watching(kept), own_kernel() as kernel:
         try:
             output.touch(mode=0o600)
             papermill.execute_notebook(
@@ -220,6 +220,7 @@ def _run(
                 parameters={**parameters, "folder": str(kept.path.resolve())},
                 progress_bar=False,
                 log_output=False,
+                kernel_manager_class=kernel,
                 extra_arguments=["--log-level=CRITICAL"],  # of its own transport, and of being interrupted
             )
         except PapermillExecutionError as error:
@@ -258,21 +259,6 @@ def _environment(values: Mapping[str, str]) -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
-
-
-@contextmanager
-def _quiet_end() -> Iterator[None]:
-    """Silences what is logged of a kernel that Ctrl-C ends; errors come as exceptions."""
-    papermill_log, asyncio_log = logging.getLogger("papermill"), logging.getLogger("asyncio")
-    before = papermill_log.level
-    papermill_log.setLevel(logging.CRITICAL)
-    try:
-        yield
-    except KeyboardInterrupt:
-        asyncio_log.setLevel(logging.CRITICAL)  # for good: the task that is left is collected later
-        raise
-    finally:
-        papermill_log.setLevel(before)
 
 
 class _Watch:

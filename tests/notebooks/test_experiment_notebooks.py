@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
+import nbformat
 import papermill
 import pytest
 import yaml
 
-from provenir_lab.errors import UsageError
+from provenir_lab.errors import LabError, UsageError
 from provenir_lab.lab.decisions import NOTHING
 from provenir_lab.lab.experiment import load_experiment
 from provenir_lab.lab.notebooks import NOTEBOOKS, notebook_of, run_experiment_notebook
@@ -47,6 +48,17 @@ def test_where_no_notebook_is_about_the_setting_the_report_says_it_all(tmp_path:
     result = run_experiment_notebook(database, tmp_path / "mine.yaml", results=tmp_path / "results")
     assert result.summary["comparisons"][-1]["gates"]["passed"]
     assert "notebook.html" not in result.report.read_text(encoding="utf-8")
+
+
+def test_a_kernel_that_dies_is_one_line(tmp_path: Path) -> None:
+    cell = nbformat.v4.new_code_cell("import os, sys; os.write(2, b'no memory left\\n'); os._exit(9)")
+    metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    notebook = tmp_path / "dies.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell], metadata=metadata), notebook)
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump({**PLAN, "notebook": str(notebook)}), encoding="utf-8")
+    database = Database("sqlite", f"sqlite:///{(tmp_path / 'lab.db').as_posix()}")
+    with pytest.raises(LabError, match=r"^the notebook's kernel is gone \(.+\): .*finished runs are kept$"):
+        run_experiment_notebook(database, tmp_path / "mine.yaml", results=tmp_path / "results")
 
 
 def test_before_anything_is_accepted_the_campaigns_notebook_says_what_to_do(
