@@ -20,7 +20,7 @@ RESULTS = Path(__file__).parent / "results"
 COUNTS = {"compact": 100, "realistic": 100, "heavy": 40}
 """Documents a round."""
 ROUNDS, END_TO_END_ROUNDS, DATABASE_ROUNDS, WORKER_ROUNDS = 7, 5, 3, 5
-END_TO_END, DATABASE_DOCUMENTS, WORKER_DOCUMENTS, MEMORY = 600, 1000, 4000, 10_000
+END_TO_END, DATABASE_DOCUMENTS, WORKER_DOCUMENTS, MEMORY = 600, 1000, 8000, 10_000
 """Documents of the whole way; on each database with each setting, and for one worker against two; and those
 whose memory is measured."""
 QUICK = 5

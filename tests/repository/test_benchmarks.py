@@ -95,7 +95,7 @@ def test_databases(tmp_path: Path) -> None:
             if setting in Settings.model_fields:
                 assert {str(o["settings"][setting]) for o in outcomes} == {value}
         two = found[f"{name}, workers"]["runs"]["workers=2"]
-        assert [(r["outcome"]["succeeded"], r["outcome"]["settings"]["workers"]) for r in two] == [(800, 2)]
+        assert [(r["outcome"]["succeeded"], r["outcome"]["settings"]["workers"]) for r in two] == [(1600, 2)]
         assert f"{name}: two workers against lxml alone, by the clock" in printed
         assert f"{name}: speed-up of two workers" in printed
     if "PostgreSQL" in named:
