@@ -42,6 +42,8 @@ class ConnectionCounts:
 
 _counts: WeakKeyDictionary[sa.Engine, ConnectionCounts] = WeakKeyDictionary()
 _IMMEDIATE = "provenir_lab_immediate"
+# whatever the database keeps its texts in: what is sent is UTF-8, and the server turns it into that
+_CONNECT_ARGS = {"postgresql": {"client_encoding": "utf8"}}
 
 
 def open_engine(url: str, settings: Settings) -> sa.Engine:
@@ -53,7 +55,12 @@ def open_engine(url: str, settings: Settings) -> sa.Engine:
     if parsed.get_backend_name() == "mssql":
         parsed = drivers.complete(parsed)
     try:
-        engine = sa.create_engine(parsed, hide_parameters=True, **_pool_options(settings))
+        engine = sa.create_engine(
+            parsed,
+            hide_parameters=True,
+            connect_args=_CONNECT_ARGS.get(parsed.get_backend_name(), {}),
+            **_pool_options(settings),
+        )
     except ImportError as error:
         raise missing_driver(parsed, error.name) from None
     except (sa.exc.ArgumentError, TypeError):
