@@ -195,7 +195,8 @@ class _ProcessPool:
 class _Here:
     """What this worker process holds."""
 
-    worker: Worker
+    job: Job
+    worker: Worker | None = None
     stopping = threading.Event()
 
 
@@ -203,7 +204,7 @@ def _start_worker(job: Job, stop: _PipeEnd) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole terminal; the parent decides
     threading.Thread(target=_watch, args=(stop,), daemon=True).start()
     configure_logging(job.settings)
-    _Here.worker = Worker(job)
+    _Here.job = job
 
 
 def _watch(stop: _PipeEnd) -> None:
@@ -218,4 +219,7 @@ def _watch(stop: _PipeEnd) -> None:
 
 
 def _run_span(span: Span) -> Tally:
+    # not when the process starts: an error there would look like its death
+    if _Here.worker is None:
+        _Here.worker = Worker(_Here.job)
     return _Here.worker.run(span, stopping=_Here.stopping.is_set)

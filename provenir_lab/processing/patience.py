@@ -6,6 +6,7 @@ import logging
 import random
 import time
 from collections.abc import Callable
+from typing import TypeVar
 
 from provenir_lab.errors import DatabaseError, TransientError
 from provenir_lab.processing.logs import facts
@@ -13,6 +14,8 @@ from provenir_lab.processing.logs import facts
 FIRST_PAUSE = 0.2
 """Seconds before the second attempt, shortened by up to a half at random; doubled each time."""
 LONGEST_PAUSE = 5.0
+
+T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
@@ -49,3 +52,12 @@ class Patience:
     def reset(self) -> None:
         """The work succeeded: the next failure is a first one."""
         self._pause, self._waited = FIRST_PAUSE, 0.0
+
+
+def patiently(work: Callable[[], T], patience: Patience) -> T:
+    """What `work` returns, tried until no passing failure ends it. Raises DatabaseError at the limit."""
+    while True:
+        try:
+            return work()
+        except TransientError as error:
+            patience.wait(error)

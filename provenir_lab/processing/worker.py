@@ -5,18 +5,19 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 
 import psutil
+import sqlalchemy as sa
 
 from provenir_lab.mapping.contract import Contract
 from provenir_lab.mapping.plan import Mapper, compile_mapper
 from provenir_lab.processing.commit import Committer, Failure
 from provenir_lab.processing.logs import log_batch
 from provenir_lab.processing.outcome import Tally
-from provenir_lab.processing.patience import Patience
+from provenir_lab.processing.patience import Patience, patiently
 from provenir_lab.processing.pipeline import ahead
 from provenir_lab.processing.preparation import Batch, Preparation
 from provenir_lab.settings import Settings
@@ -55,14 +56,17 @@ def never() -> bool:
 
 
 class Worker:
-    """Holds what is built once: engine, mapper, writer. Close it after use."""
+    """Holds what is built once: engine, mapper, writer. Close it after use.
+
+    Making one may ask the database, and waits for it like all work. Raises DatabaseError if it stays away.
+    """
 
     def __init__(self, job: Job) -> None:
         self._job = job
         settings = job.settings
         self._engine = open_engine(job.url, settings)
         self._mapper = _mapper(job)
-        self._writer = Writer(self._engine, job.target, self._mapper.columns, settings)
+        self._writer = _writer(job, self._engine, self._mapper.columns)
         self._prefix_length = PrefixLength()
         self._counted = ConnectionCounts()
         self._process = psutil.Process()
@@ -147,7 +151,7 @@ def log_failures(job: Job, failures: Sequence[Failure]) -> Tally:
     engine = open_engine(job.url, job.settings)
     try:
         committer = Committer(
-            Writer(engine, job.target, columns, job.settings),
+            _writer(job, engine, columns),
             lambda ids: logged(engine, job.target, ids),
             job.session,
             0,
@@ -158,6 +162,16 @@ def log_failures(job: Job, failures: Sequence[Failure]) -> Tally:
     finally:
         engine.dispose()
     return tally
+
+
+def _writer(job: Job, engine: sa.Engine, columns: Mapping[str, Sequence[str]]) -> Writer:
+    """A writer; the engine is closed if there is none to be had."""
+    patience = Patience(job.settings.retry_seconds)
+    try:
+        return patiently(lambda: Writer(engine, job.target, columns, job.settings), patience)
+    except BaseException:
+        engine.dispose()
+        raise
 
 
 def _mapper(job: Job) -> Mapper:

@@ -16,6 +16,7 @@ from pathlib import Path
 import dask_accidents
 import psutil
 import pytest
+import unlucky_start
 from labs import FIRST_ID, digests, documents, failed, new_lab, put
 
 from provenir_lab.api import Lab
@@ -35,8 +36,8 @@ SMALL = {"batch_size": 4, "stop_after_failures": 4}
 @contextmanager
 def separate_cluster(workers: int) -> Iterator[str]:
     """The address of a scheduler in another process, whose workers have a database password of their own."""
-    here = str(Path(__file__).parent)
-    environment = {**os.environ, "PYTHONPATH": here, PASSWORD_ENV: "theirs"}
+    path = os.pathsep.join(filter(None, [str(Path(__file__).parent), os.environ.get("PYTHONPATH")]))
+    environment = {**os.environ, "PYTHONPATH": path, PASSWORD_ENV: "theirs"}
     command = [sys.executable, dask_accidents.__file__, str(workers)]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
@@ -112,6 +113,15 @@ def test_a_lost_worker_loses_and_doubles_nothing(
         "counted from the log, not from what workers told"
     )
     assert digests(lab) == expected
+
+
+def test_a_passing_failure_at_the_start_of_a_span_is_waited_for(
+    sqlite_url: str, scheduler: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = new_lab(sqlite_url, documents(20), **SMALL)
+    in_place_of_run_span(monkeypatch, unlucky_start.run_unlucky_span, "")
+    outcome = lab.process(executor="dask", scheduler=scheduler)
+    assert (outcome.succeeded, outcome.failed, outcome.worker_deaths) == (20, {}, 0)
 
 
 def test_an_interrupt_cancels_what_is_not_begun(
