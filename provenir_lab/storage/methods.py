@@ -146,12 +146,12 @@ def _values_statement(to: Destination) -> str:
 
 def _copy(to: Destination) -> Insert:
     statement = f"COPY {to.name} ({to.column_list}) FROM STDIN"
-    encode = copy_text(to.columns)
+    encode, adapt = copy_text(to.columns), adapters(to.columns, to.engine.dialect.name)
 
     def insert(connection: sa.Connection, rows: Rows) -> None:
         driver: Any = connection.connection.driver_connection
         with driver.cursor() as cursor, cursor.copy(statement) as stream:
-            stream.write(encode(rows))
+            stream.write(encode(convert(rows, adapt)))
 
     return insert
 

@@ -18,6 +18,7 @@ from provenir_lab.tables import INTEGER_RANGES, Column, Table
 _KINDS: tuple[tuple[type[sa.types.TypeEngine[Any]], str], ...] = (
     (sa.Boolean, "boolean"),
     (sa.Integer, "integer"),
+    (sa.Float, "float"),
     (sa.Numeric, "number"),
     (sa.DateTime, "moment"),
     (sa.Date, "date"),
@@ -26,7 +27,7 @@ _KINDS: tuple[tuple[type[sa.types.TypeEngine[Any]], str], ...] = (
 _WANTED = {
     "bit": ("boolean", "integer"),
     "decimal": ("number",),
-    "float": ("number",),
+    "float": ("float", "number"),
     "date": ("date", "moment"),
     "datetime": ("moment",),
     "datetime2": ("moment",),
@@ -136,6 +137,8 @@ def _type_problem(wanted: Column, real: sa.types.TypeEngine[Any]) -> str | None:
     shown = str(real).lower()
     if kind not in _WANTED.get(wanted.type, (kind,)):
         return f"{shown}, the contract needs {_shown(wanted)}"
+    if isinstance(real, sa.REAL):  # 32 bits
+        return f"{shown}, narrower than the contract's {_shown(wanted)}"
     length = getattr(real, "length", None)
     if kind == "text" and length is not None and (wanted.length is None or length < wanted.length):
         return f"{shown}, narrower than the contract's {_shown(wanted)}"
@@ -186,6 +189,11 @@ def _refined(table: Table, found: _Found, pages: Mapping[str, str | None]) -> Ta
                 length=length if length is not None else column.length,
                 encoding=pages.get(collation, pages.get("")) if text and not wide else None,
             )
+            if column.type == "float" and isinstance(kind, sa.Numeric) and kind.precision is not None:
+                # it rounds and limits what comes
+                column = replace(  # noqa: PLW2901
+                    column, type="decimal", precision=kind.precision, scale=kind.scale or 0
+                )
         columns.append(column)
     return Table(table.name, tuple(columns))
 

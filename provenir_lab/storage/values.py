@@ -7,8 +7,9 @@ back. That costs a tenth of touching every row.
 from __future__ import annotations
 
 import datetime as dt
+import sys
 from collections.abc import Callable, Iterable, Sequence
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import Any
 
 from provenir_lab.tables import Column
@@ -31,12 +32,17 @@ def convert(rows: Sequence[Row], converters: Converters) -> Sequence[Row]:
 
 def adapters(columns: Sequence[Column], dialect: str) -> Converters:
     """What must be done to mapped values (int, str, Decimal, datetime, date) before the driver sees them."""
-    if dialect == "mssql":
-        # servers and ways of sending differ in how they round finer moments: nothing is left to round
-        return [(i, tick) for i, c in enumerate(columns) if c.type == "datetime"]
-    if dialect != "sqlite":
-        return ()
-    return [(i, change) for i, c in enumerate(columns) if (change := _sqlite_adapter(c)) is not None]
+    find = {"mssql": _sqlserver_adapter, "sqlite": _sqlite_adapter}.get(dialect, _float_adapter)
+    return [(i, change) for i, c in enumerate(columns) if (change := find(c)) is not None]
+
+
+def _float_adapter(column: Column) -> Converter | None:
+    return _float if column.type == "float" else None
+
+
+def _sqlserver_adapter(column: Column) -> Converter | None:
+    # servers and ways of sending differ in how they round finer moments: nothing is left to round
+    return tick if column.type == "datetime" else _float_adapter(column)
 
 
 def _sqlite_adapter(column: Column) -> Converter | None:
@@ -46,7 +52,13 @@ def _sqlite_adapter(column: Column) -> Converter | None:
         return str
     if column.type == "decimal":
         return float if (column.precision or 0) <= 15 else str
-    return None
+    return _float_adapter(column)
+
+
+def _float(value: Any) -> float:
+    """A binary double; what is too small for SQL Server, and -0, which SQLite does not know, is 0."""
+    number = float(value)
+    return number if abs(number) >= sys.float_info.min else 0.0
 
 
 def tick(moment: dt.datetime) -> dt.datetime:
@@ -94,7 +106,8 @@ def canonical(columns: Sequence[Column]) -> Converters:
     """What brings values, mapped or read from any database, to one form per column type.
 
     decimal: text at the column's scale, rounded half up. datetime: text, to SQL Server's 1/300 s.
-    smalldatetime: text, to the minute. date: ISO text. bit: 0 or 1. char: without padding. Others stay.
+    smalldatetime: text, to the minute. date: ISO text. bit: 0 or 1. float: a binary double. char: without
+    padding. Others stay.
     """
     return [(i, change) for i, c in enumerate(columns) if (change := _canonical(c)) is not None]
 
@@ -113,7 +126,7 @@ def _decimal(scale: int) -> Converter:
         if isinstance(value, float):  # the nearest double of a decimal with at most 15 digits gives it back
             return format(value or 0.0, form)
         exact = value if isinstance(value, Decimal) else Decimal(value)
-        rounded = exact.quantize(unit, ROUND_HALF_UP)
+        rounded = exact.quantize(unit, context=_EXACT)
         return format(rounded or unit - unit, "f")
 
     return text
@@ -144,6 +157,7 @@ def _unpadded(value: str) -> str:
     return value.rstrip(" ")
 
 
+_EXACT = Context(prec=200, rounding=ROUND_HALF_UP)
 _COPY_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 _JSON: dict[str, Converter] = {
     "decimal": str,
@@ -158,6 +172,6 @@ _CANONICAL: dict[str, Converter] = {
     "smalldatetime": _smalldatetime,
     "date": _date,
     "bit": int,
-    "float": float,
+    "float": _float,
     "char": _unpadded,
 }

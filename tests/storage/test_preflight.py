@@ -1,11 +1,14 @@
+from dataclasses import replace
+
 import pytest
 import sqlalchemy as sa
-from storage_rows import COLUMNS, ENUM_ROWS, TABLES, Lab
+from storage_rows import COLUMNS, ENUM_ROWS, MARKER, TABLES, Lab
 
 from provenir_lab.errors import PreflightError
 from provenir_lab.storage.database import create_file
 from provenir_lab.storage.preflight import preflight
-from provenir_lab.storage.schema import Target
+from provenir_lab.storage.schema import Target, create_lab
+from provenir_lab.tables import Column, Table
 
 CODES = [row[0] for row in ENUM_ROWS]
 
@@ -86,3 +89,18 @@ def test_texts_with_a_code_page_say_which(lab: Lab) -> None:
     name = preflight(lab.engine, lab.target, COLUMNS, CODES)["app_contact_base"].column("first_name")
     assert name is not None
     assert name.encoding == "cp1252"
+
+
+@pytest.mark.parametrize("place", ["postgresql"], indirect=True)
+def test_a_float_is_double_or_a_decimal_that_rounds(engine: sa.Engine, target: Target) -> None:
+    sums = Table("sums", (Column("app_id", "int", primary_key=True), Column("amount", "float")))
+    lab = Lab(engine, replace(target, tables={"sums": sums}))
+    create_lab(engine, lab.target, [], MARKER)
+    columns = {"sums": ["app_id", "amount"]}
+    assert preflight(engine, lab.target, columns)["sums"].columns[1].type == "float"
+    lab.run("ALTER TABLE {}sums ALTER amount TYPE real")
+    with pytest.raises(PreflightError, match="is real, narrower than the contract's float"):
+        preflight(engine, lab.target, columns)
+    lab.run("ALTER TABLE {}sums ALTER amount TYPE numeric(10,2)")
+    amount = preflight(engine, lab.target, columns)["sums"].columns[1]
+    assert (amount.type, amount.precision, amount.scale) == ("decimal", 10, 2)
