@@ -123,7 +123,11 @@ def _default_problem(contract: Contract, field: Field) -> str | None:
                 return f"is out of the range of {field.data_type}"
     elif field.data_type in DATE_TYPES:
         moment = convert.parse_datetime(text)
-        if moment is None or convert.fit_date(field.data_type)(moment) is None:
+        try:
+            fits = moment is not None and convert.fit_date("", field.data_type)(moment) is not None
+        except Rejected:
+            fits = False
+        if not fits:
             return f"is no {field.data_type}"
     elif field.data_type in BIT_TYPES:
         known = contract.bits.get("boolean_to_bit", {})

@@ -40,6 +40,11 @@ _CACHED = 4096  # codes, fees and dates repeat from document to document
 
 YEARS = {"date": (1, 9999), "datetime": (1753, 9999), "smalldatetime": (1900, 2079)}
 """First and last year that each type holds; others count as unreadable."""
+LAST = {
+    "datetime": datetime(9999, 12, 31, 23, 59, 59, 998_333),
+    "smalldatetime": datetime(2079, 6, 6, 23, 59, 29, 998_999),
+}
+"""The last time that each type rounds to one that it has (SQL Server's, on every database)."""
 
 
 @lru_cache(_CACHED)
@@ -218,14 +223,21 @@ def _check_encodable(text: str, encoding: str, place: str) -> None:
         raise Rejected("not_representable", place) from None
 
 
-def fit_date(data_type: str) -> Callable[[datetime], datetime | date | None]:
-    """Time -> date or datetime of a column; None where its type does not hold the year."""
+def fit_date(place: str, data_type: str, *, limited: bool = True) -> Callable[[datetime], date | None]:
+    """Time -> date or datetime of a column; None where its type does not hold the year.
+
+    Raises Rejected `value_out_of_range` for what its type would round to a time that it lacks, unless not
+    `limited`.
+    """
     first, last = YEARS[data_type]
     only_date = data_type == "date"
+    end = LAST.get(data_type, datetime.max) if limited else datetime.max
 
-    def fit(moment: datetime) -> datetime | date | None:
+    def fit(moment: datetime) -> date | None:
         if not first <= moment.year <= last:
             return None
+        if moment > end:
+            raise Rejected("value_out_of_range", place)
         return moment.date() if only_date else moment
 
     return fit

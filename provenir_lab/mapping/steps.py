@@ -72,7 +72,7 @@ def generic_conversion(
 
         return number
     if kind in DATE_TYPES:
-        fit_date = convert.fit_date(kind)
+        fit_date = convert.fit_date(place, kind, limited=limited)
 
         def moment(value: Value) -> Value:
             found = convert.parse_datetime(value) if isinstance(value, str) else value

@@ -119,7 +119,8 @@ def _with_ids(to: Destination, insert: Insert) -> Insert:
 
 def _loose(to: Destination, column: Column) -> str:
     """A SQL Server type that holds any value of the column: the insert itself reports what does not fit."""
-    loose = {"varchar": "nvarchar(max)", "char": "nvarchar(max)", "datetime": "datetime2"}
+    loose = {"varchar": "nvarchar(max)", "char": "nvarchar(max)"}
+    loose |= dict.fromkeys(("datetime", "smalldatetime"), "datetime2")
     return loose.get(column.type) or to.sql_type(column)
 
 

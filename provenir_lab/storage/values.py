@@ -42,7 +42,7 @@ def _float_adapter(column: Column) -> Converter | None:
 
 def _sqlserver_adapter(column: Column) -> Converter | None:
     # servers and ways of sending differ in how they round finer moments: nothing is left to round
-    return tick if column.type == "datetime" else _float_adapter(column)
+    return {"datetime": tick, "smalldatetime": minute}.get(column.type) or _float_adapter(column)
 
 
 def _sqlite_adapter(column: Column) -> Converter | None:
@@ -132,17 +132,25 @@ def _decimal(scale: int) -> Converter:
     return text
 
 
-def _datetime(value: Any) -> str:
-    moment = dt.datetime.fromisoformat(value) if isinstance(value, str) else value
-    return str(tick(moment))
+def minute(moment: dt.datetime) -> dt.datetime:
+    """The nearest minute, as SQL Server's smalldatetime has it: 29.998 s go down, 29.999 s go up.
 
-
-def _smalldatetime(value: Any) -> str:
-    moment = dt.datetime.fromisoformat(value) if isinstance(value, str) else value
-    # SQL Server rounds 29.998 s down and 29.999 s up
+    Raises OverflowError for the end of the year 9999.
+    """
     up = moment.second * 1_000_000 + moment.microsecond >= 29_999_000
     whole = moment.replace(second=0, microsecond=0)
-    return str(whole + dt.timedelta(minutes=1) if up else whole)
+    return whole + dt.timedelta(minutes=1) if up else whole
+
+
+def _rounded(nearest: Callable[[dt.datetime], dt.datetime]) -> Converter:
+    def text(value: Any) -> str:
+        moment = dt.datetime.fromisoformat(value) if isinstance(value, str) else value
+        try:
+            return str(nearest(moment))
+        except OverflowError:  # from another hand: the mapper lets no such moment through
+            return str(moment)
+
+    return text
 
 
 def _datetime2(value: Any) -> str:
@@ -167,9 +175,9 @@ _JSON: dict[str, Converter] = {
     "smalldatetime": str,
 }
 _CANONICAL: dict[str, Converter] = {
-    "datetime": _datetime,
+    "datetime": _rounded(tick),
     "datetime2": _datetime2,
-    "smalldatetime": _smalldatetime,
+    "smalldatetime": _rounded(minute),
     "date": _date,
     "bit": int,
     "float": _float,

@@ -11,7 +11,7 @@ from building import document, entry, refused, rows, small, value
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provenir_lab.errors import Rejected
+from provenir_lab.errors import ContractError, Rejected
 from provenir_lab.mapping.convert import find_number, parse_datetime, parse_number
 from provenir_lab.mapping.plan import compile_mapper
 from provenir_lab.tables import Column
@@ -315,6 +315,27 @@ def test_texts_that_are_no_dates(text: str) -> None:
 def test_dates_go_further_back_than_times(text: str, expected: date | None) -> None:
     assert value(text, "date") == expected
     assert value(text, "datetime") is None
+
+
+@pytest.mark.parametrize(
+    ("data_type", "last", "too_late"),
+    [
+        ("datetime", "9999-12-31 23:59:59.998333", "9999-12-31 23:59:59.998334"),
+        ("datetime", "9999-12-31 23:59:59.997", "9999-12-31 23:59:59.999"),
+        ("smalldatetime", "2079-06-06 23:59:29.998", "2079-06-06 23:59:29.999"),
+        ("smalldatetime", "2079-06-06", "2079-12-31"),
+        ("date", "9999-12-31 23:59:59.999", None),
+    ],
+)
+def test_a_time_that_its_type_would_round_past_its_end_is_out_of_range(
+    data_type: str, last: str, too_late: str | None
+) -> None:
+    assert value(last, data_type) is not None
+    if too_late:
+        with pytest.raises(Rejected, match="value_out_of_range"):
+            value(too_late, data_type)
+        with pytest.raises(ContractError, match=f"is no {data_type}"):
+            value("", data_type, default_value=too_late)
 
 
 @given(st.text())

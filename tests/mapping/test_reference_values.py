@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from small_contract import AUTHU, CARD, NOW, document, entry, mapper, value_of
+from small_contract import AUTHU, CARD, NOW, document, entry, mapper, rejection, value_of
 
 # ---- numbers (C1, C3, C5, 3.1)
 
@@ -88,6 +88,14 @@ def test_datetimes(text: str, moment: str | None) -> None:
 def test_dates_have_their_own_years_and_no_time() -> None:
     assert value_of("1752-12-31 10:11:12", data_type="date") == dt.date(1752, 12, 31)
     assert value_of("1899-12-31", data_type="smalldatetime") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "data_type"), [("9999-12-31 23:59:59.999", "datetime"), ("2079-06-06 23:59:30", "smalldatetime")]
+)
+def test_a_time_that_would_be_rounded_past_the_end_of_its_type(text: str, data_type: str) -> None:
+    found = mapper(entry(data_type=data_type))
+    assert rejection(found, document(x=text)) == "value_out_of_range"
 
 
 # ---- bits, texts, defaults (C4, C17, 4.3)

@@ -116,6 +116,11 @@ def test_a_smalldatetime_is_kept_to_the_minute() -> None:
     )
 
 
+@pytest.mark.parametrize("kind", ["datetime", "smalldatetime"])
+def test_a_moment_past_the_last_one_of_its_type_is_no_obstacle(kind: str) -> None:
+    assert one(Column("c", kind), "9999-12-31 23:59:59.999") == "9999-12-31 23:59:59.999000"
+
+
 @pytest.mark.parametrize(
     "column, values",
     [
@@ -128,6 +133,8 @@ def test_a_smalldatetime_is_kept_to_the_minute() -> None:
             [Decimal("0"), -0.0, Decimal("-0.00"), Decimal("0E+3")],
         ),
         (Column("c", "bit"), [1, True]),
+        (Column("c", "float"), [Decimal("0.1"), 0.1]),
+        (Column("c", "float"), [Decimal("0"), -0.0, 0, 1e-310, Decimal("1e-400")]),
         (Column("c", "char", 5), ["AB", "AB   "]),
         (Column("c", "date"), [dt.date(2020, 2, 3), "2020-02-03", dt.datetime(2020, 2, 3)]),
     ],

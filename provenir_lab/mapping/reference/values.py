@@ -40,6 +40,11 @@ DATE_PARTS = {
     **{letter: f"(?P<{letter}>[0-9]{{1,2}})" for letter in "mdHIMS"},
 }
 YEARS = {"date": (1, 9999), "datetime": (1753, 9999), "smalldatetime": (1900, 2079)}
+TOO_LATE = {
+    "datetime": datetime(9999, 12, 31, 23, 59, 59, 998_334),
+    "smalldatetime": datetime(2079, 6, 6, 23, 59, 29, 999_000),
+}
+"""From then on each type rounds up to a time that it does not have."""
 
 
 def is_blank(value: object) -> bool:
@@ -205,6 +210,8 @@ def check(value: Value, data_type: str, column: Column | None, place: str) -> Va
                 raise Rejected("value_out_of_range", place)
         elif abs(value) > Decimal(sys.float_info.max) if data_type == "float" else value.adjusted() > 100:
             raise Rejected("value_out_of_range", place)  # no database holds more
+    elif isinstance(value, datetime) and data_type in TOO_LATE and value >= TOO_LATE[data_type]:
+        raise Rejected("value_out_of_range", place)
     return value
 
 
