@@ -79,7 +79,13 @@ def rows(lab: Lab, query: str) -> list[tuple[Any, ...]]:
 
 
 def execute(lab: Lab, statement: str, **values: object) -> None:
-    """Changes a SQLite lab behind the processor's back, foreign keys unwatched."""
+    """Changes a lab behind the processor's back, on SQLite foreign keys unwatched."""
+    if not lab.database.url.startswith("sqlite:"):
+        engine = open_engine(lab.database.url, Settings())
+        with writing(engine) as server:
+            server.execute(sa.text(statement), values)
+        engine.dispose()
+        return
     with closing(sqlite3.connect(lab.database.url.removeprefix("sqlite:///"))) as connection:
         connection.execute(statement, values)
         connection.commit()

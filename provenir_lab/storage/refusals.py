@@ -28,6 +28,7 @@ _POSTGRESQL_REFUSALS = {
     "22008": ("value_out_of_range", "date out of the column's range"),
     "22021": ("not_representable", "a character that the database cannot hold"),
     "22P05": ("not_representable", "a character that the database cannot hold"),
+    "P0001": ("constraint_violation", "a rule of the database"),  # RAISE EXCEPTION in a trigger
 }
 _POSTGRESQL_TRANSIENT = {
     "40001",
@@ -67,6 +68,8 @@ _SQLITE_TERMINAL = {
     26: "the file is not a SQLite database",
 }
 _SQLITE_BUSY = {5, 6}
+_SQLITE_OTHER_REFUSALS = {18, 19, 20}
+"""Primary codes: too big, constraint (1811: a trigger's RAISE), type mismatch."""
 # native numbers of SQL Server (https://learn.microsoft.com/sql/relational-databases/errors-events)
 _SQLSERVER_REFUSALS = {
     515: ("missing_required", "a value is required"),
@@ -92,6 +95,11 @@ _SQLSERVER_TERMINAL = {
     18452: "the login failed",
     18456: "the login failed",
 }
+_SQLSERVER_RAISED = 50000
+"""RAISERROR and THROW, in a trigger for example, give this number or a larger one."""
+_OTHER_REFUSAL = ("constraint_violation", "a value that the database refuses")
+_REFUSAL_CLASSES = ("22", "23", "44")
+"""SQLSTATE begins so for data exceptions, constraints and the CHECK OPTION of a view."""
 # SQLSTATE of ODBC, where the native number says nothing
 _ODBC_REFUSALS = {
     "22001": ("value_too_long", "text longer than the column"),
@@ -169,6 +177,8 @@ def _sqlite(error: sqlite3.Error, table: str | None) -> DatabaseRefusal | Transi
         return _refusal(_SQLITE_REFUSALS[code], table)
     if code & 0xFF in _SQLITE_BUSY:
         return TransientError("another connection held the database file too long (busy)")
+    if code & 0xFF in _SQLITE_OTHER_REFUSALS:
+        return _refusal(_OTHER_REFUSAL, table)
     return DatabaseError(_where(table, _SQLITE_TERMINAL.get(code & 0xFF, f"SQLite error {code}")))
 
 
@@ -185,6 +195,8 @@ def _postgresql(
         return TransientError(_where(named, f"the server gave the work back (SQLSTATE {state})"))
     if state in _POSTGRESQL_TERMINAL:
         return DatabaseError(_where(named, _POSTGRESQL_TERMINAL[state]))
+    if (state or "").startswith(_REFUSAL_CLASSES):
+        return _refusal(_OTHER_REFUSAL, named)
     if state is None and type(error).__name__ == "DataError":
         return _refusal(("not_representable", "a value that the driver cannot send"), named)
     if lost or (state is None and type(error).__name__ in ("OperationalError", "ConnectionTimeout")):
@@ -203,12 +215,16 @@ def _sqlserver(error: Any, table: str | None, lost: bool) -> DatabaseRefusal | T
             return DatabaseError(_where(table, _SQLSERVER_TERMINAL[number]))
         if number in _TLS_NUMBERS:
             return DatabaseError(f"the encrypted connection to SQL Server failed: {_CERTIFICATE_HINT}")
+        if number >= _SQLSERVER_RAISED:
+            return _refusal(_OTHER_REFUSAL, table)
     if state == _CANNOT_CONNECT:  # the server is not there, or the handshake failed
         return TransientError(f"the connection to SQL Server failed ({state}); {_CERTIFICATE_HINT}")
     if lost or state in _ODBC_TRANSIENT:
         return TransientError("the connection to SQL Server failed or was lost")
     if state in _ODBC_REFUSALS:
         return _refusal(_ODBC_REFUSALS[state], table)
+    if state.startswith(_REFUSAL_CLASSES):
+        return _refusal(_OTHER_REFUSAL, table)
     return DatabaseError(_where(table, _ODBC_TERMINAL.get(state, f"SQL Server failed (SQLSTATE {state})")))
 
 

@@ -193,6 +193,34 @@ def test_what_only_the_database_refuses_stands_alone(sqlite_url: str, batch_size
     assert rows(lab, f"SELECT count(*) FROM app_contact_base WHERE app_id = {rare.app_id}") == [(0,)]
 
 
+_RULES = {
+    "sqlite": (
+        "CREATE TRIGGER rule BEFORE INSERT ON app_base WHEN NEW.app_id = {0} BEGIN "
+        "SELECT RAISE(ABORT, 'CANARY'); END",
+    ),
+    "postgresql": (
+        "CREATE FUNCTION lab.rule() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN IF NEW.app_id = {0} THEN "
+        "RAISE EXCEPTION ''CANARY''; END IF; RETURN NEW; END'",
+        "CREATE TRIGGER rule BEFORE INSERT ON lab.app_base FOR EACH ROW EXECUTE FUNCTION lab.rule()",
+    ),
+    "mssql": (
+        "CREATE TRIGGER {1}.[rule] ON {1}.app_base AFTER INSERT AS "
+        "IF EXISTS (SELECT 1 FROM inserted WHERE app_id = {0}) THROW 50001, 'CANARY', 1",
+    ),
+}
+
+
+def test_a_rule_in_a_trigger_fails_its_document_alone(place: Place) -> None:
+    made = documents(12)
+    lab = new_lab(place.url, made, place.schema)
+    for statement in _RULES[place.kind]:
+        execute(lab, statement.format(made[5].app_id, place.schema))
+    outcome = lab.process()
+    assert (outcome.succeeded, outcome.failed) == (11, {"constraint_violation": 1})
+    ((app_id, (_, reason)),) = failed(lab).items()
+    assert (app_id, reason) == (made[5].app_id, reason.replace("CANARY", ""))
+
+
 def test_an_application_loaded_by_hand_is_left_untouched(sqlite_url: str) -> None:
     made = documents(10)
     lab = new_lab(sqlite_url, made)
