@@ -28,6 +28,10 @@ from provenir_lab.progress import Progress, Step, silent
 from provenir_lab.settings import DATABASE_VARIABLE, Database, Settings, find_database
 
 BASELINE_NOTEBOOK = "notebooks/01-baseline.ipynb"
+PAGE = "notebook.html"
+"""Written last: a result made by a notebook is finished with it."""
+FAILED_PAGE = "notebook-failed.html"
+"""Instead, where a cell failed."""
 NOTEBOOKS = {
     "mapper_without": "notebooks/02-phase1-ablation.ipynb",
     "log_level": "notebooks/02-phase1-ablation.ipynb",
@@ -214,6 +218,8 @@ def _run(
     with _environment(url), watch.watching(kept), own_kernel() as kernel:
         try:
             output.touch(mode=0o600)
+            for page in (PAGE, FAILED_PAGE):
+                (kept.path / page).unlink(missing_ok=True)
             papermill.execute_notebook(
                 str(source),
                 str(output),
@@ -224,13 +230,13 @@ def _run(
                 extra_arguments=["--log-level=CRITICAL"],  # of its own transport, and of being interrupted
             )
         except PapermillExecutionError as error:
-            kept.write("notebook.html", render_notebook(output))
+            kept.write(FAILED_PAGE, render_notebook(output))
             raise _translated(source.name, error) from None
         except OSError as error:
             raise LabError(
                 f"cannot write {output}: {error.strerror or error}; finished runs are kept"
             ) from None
-    kept.write("notebook.html", render_notebook(output))
+    kept.write(PAGE, render_notebook(output))
     return load_result(kept.path)
 
 

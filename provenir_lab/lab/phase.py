@@ -13,7 +13,7 @@ from provenir_lab.lab.conduct import Clock
 from provenir_lab.lab.decisions import Decision
 from provenir_lab.lab.experiment import Documents, Experiment
 from provenir_lab.lab.figures.data import stage_shares
-from provenir_lab.lab.record import Folder, Result, load_result
+from provenir_lab.lab.record import Folder, Result, is_finished, load_result
 from provenir_lab.settings import Settings
 
 Runner = Callable[[Experiment, Settings, Path], Result]
@@ -45,7 +45,7 @@ class Steps:
             self.state["folders"][step] = name
             self.save()
         path = self.home.path / self.folder(step)
-        if (path / "report.html").is_file():  # written last
+        if is_finished(path):
             return load_result(path)
         return self.runner(experiment, settings, path)
 

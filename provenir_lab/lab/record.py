@@ -286,6 +286,12 @@ def new_folder(results: str | Path, name: str, now: dt.datetime, token: str) -> 
     return Folder(path)
 
 
+def is_finished(folder: Path) -> bool:
+    """Whether a folder holds a result with its report, and the page of its notebook if one was begun there."""
+    page = (folder / "notebook.html").is_file() or not (folder / "notebook.ipynb").exists()
+    return page and (folder / "report.html").is_file()
+
+
 def newest_result(results: str | Path, name: str) -> Path | None:
     """The newest finished result of an experiment; None if there is none."""
     finished = sorted(Path(results, name).glob("*/summary.json"))
@@ -297,7 +303,7 @@ def interrupted_result(results: str | Path, name: str) -> Path:
     none.
     """
     begun = sorted(path.parent for path in Path(results, name).glob("*/plan.json"))
-    if not begun or (begun[-1] / "summary.json").is_file():
+    if not begun or is_finished(begun[-1]):
         raise UsageError(f"{Path(results, name)} holds no interrupted result: start without --resume")
     return begun[-1]
 

@@ -24,6 +24,7 @@ from provenir_lab.lab.campaign import (
 from provenir_lab.lab.conduct import conduct
 from provenir_lab.lab.decisions import load_accepted, read_decisions, revert
 from provenir_lab.lab.experiment import Experiment
+from provenir_lab.lab.phase import Runner
 from provenir_lab.lab.record import Result, load_result
 from provenir_lab.lab.report import render
 from provenir_lab.settings import Settings
@@ -84,7 +85,7 @@ class Simulation:
 
 
 def campaign(
-    tmp_path: Path, simulation: Simulation, experiments: list[Experiment], **options: Any
+    tmp_path: Path, simulation: Runner, experiments: list[Experiment], **options: Any
 ) -> CampaignResult:
     clock = (dt.datetime(2026, 1, 2, tzinfo=dt.UTC) + dt.timedelta(seconds=i) for i in itertools.count())
     (tmp_path / "campaign.yaml").write_text(yaml.safe_dump(PLAN), encoding="utf-8")
@@ -241,6 +242,25 @@ def test_interrupted_and_started_again_no_finished_step_is_repeated(tmp_path: Pa
     assert names == ["baseline", "batch-size", "logging", "prefetch", "end-to-end"]
     assert second.began[0][0] == stop
     assert [d.verdict for d in result.decisions] == ["FASTER", "SLOWER", "FASTER"]
+
+
+def test_a_phase_whose_notebook_was_interrupted_behind_its_runs_is_run_to_its_end(tmp_path: Path) -> None:
+    simulation = Simulation()
+
+    def through_a_notebook(asked: Experiment, settings: Settings, folder: Path) -> Result:
+        (folder / "notebook.ipynb").touch()
+        result = simulation(asked, settings, folder)
+        if asked.name == "logging" and not (folder / "seen").exists():
+            (folder / "seen").touch()
+            raise KeyboardInterrupt
+        (folder / "notebook.html").touch()
+        return result
+
+    with pytest.raises(KeyboardInterrupt):
+        campaign(tmp_path, through_a_notebook, [LOGGING])
+    result = campaign(tmp_path, through_a_notebook, [LOGGING])
+    assert [name for name, _ in simulation.began] == ["baseline", "logging", "logging"]
+    assert (result.folder / str(result.decisions[0].evidence) / "notebook.html").is_file()
 
 
 def test_a_finished_campaign_started_again_begins_anew(tmp_path: Path) -> None:

@@ -8,7 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from provenir_lab.errors import LabError, UsageError
-from provenir_lab.lab.record import STAGES, Folder, Run, load_result, new_folder, newest_result, run_columns
+from provenir_lab.lab.record import (
+    STAGES,
+    Folder,
+    Run,
+    interrupted_result,
+    load_result,
+    new_folder,
+    newest_result,
+    run_columns,
+)
 
 NUMBERS = st.floats(0, 1e6).map(lambda value: round(value, 6))
 TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["C"]), max_size=20).map(
@@ -115,6 +124,16 @@ def test_the_newest_result_is_a_finished_one(tmp_path: Path) -> None:
     assert newest is not None
     assert newest.name == "20260102T000000Z-b"
     assert newest_result(tmp_path, "batch-size") is None
+
+
+def test_the_interrupted_result_is_the_newest_without_all_its_pages(tmp_path: Path) -> None:
+    folder = Folder(tmp_path / "baseline" / "20260101T000000Z-a")
+    for name in ("plan.json", "notebook.ipynb", "summary.json", "report.html"):
+        folder.write(name, "{}")
+        assert interrupted_result(tmp_path, "baseline") == folder.path
+    folder.write("notebook.html", "")
+    with pytest.raises(UsageError, match="holds no interrupted result: start without --resume"):
+        interrupted_result(tmp_path, "baseline")
 
 
 def test_digests_are_kept_once(tmp_path: Path) -> None:

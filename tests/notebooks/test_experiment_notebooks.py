@@ -12,6 +12,7 @@ from provenir_lab.lab.decisions import NOTHING
 from provenir_lab.lab.experiment import load_experiment
 from provenir_lab.lab.notebooks import NOTEBOOKS, notebook_of, run_experiment_notebook
 from provenir_lab.lab.parameters import TogetherParameters
+from provenir_lab.lab.record import interrupted_result
 from provenir_lab.settings import Database, Settings
 
 ROOT = Path(__file__).parents[2]
@@ -59,6 +60,25 @@ def test_a_kernel_that_dies_is_one_line(tmp_path: Path) -> None:
     database = Database("sqlite", f"sqlite:///{(tmp_path / 'lab.db').as_posix()}")
     with pytest.raises(LabError, match=r"^the notebook's kernel is gone \(.+\): .*finished runs are kept$"):
         run_experiment_notebook(database, tmp_path / "mine.yaml", results=tmp_path / "results")
+
+
+def test_a_notebook_that_fails_behind_its_runs_leaves_no_finished_result(tmp_path: Path) -> None:
+    code = (
+        'experiment: str = ""', "from provenir_lab.lab.parameters import ExperimentParameters, check",
+        "check(ExperimentParameters, globals()).run()", "1 / 0",
+    )  # fmt: skip
+    cells = [nbformat.v4.new_code_cell(text) for text in code]
+    cells[0].metadata["tags"] = ["parameters"]
+    metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    notebook = tmp_path / "fails.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=metadata), notebook)
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump({**PLAN, "notebook": str(notebook)}), encoding="utf-8")
+    database = Database("sqlite", f"sqlite:///{(tmp_path / 'lab.db').as_posix()}")
+    with pytest.raises(LabError, match=r"^fails\.ipynb, cell \d+ \(1 / 0\): ZeroDivisionError"):
+        run_experiment_notebook(database, tmp_path / "mine.yaml", results=tmp_path / "results")
+    folder = interrupted_result(tmp_path / "results", "mine")
+    assert (folder / "report.html").is_file()
+    assert "ZeroDivisionError" in (folder / "notebook-failed.html").read_text(encoding="utf-8")
 
 
 def test_before_anything_is_accepted_the_campaigns_notebook_says_what_to_do(
