@@ -28,6 +28,7 @@ from provenir_lab.lab.decisions import (
     save_accepted,
     write_decisions,
 )
+from provenir_lab.lab.environment import DECIDES, require_same
 from provenir_lab.lab.experiment import (
     Documents,
     Experiment,
@@ -37,6 +38,7 @@ from provenir_lab.lab.experiment import (
     together,
 )
 from provenir_lab.lab.phase import Runner, Steps, decide
+from provenir_lab.lab.place import open_place
 from provenir_lab.lab.plan import expected_minutes
 from provenir_lab.lab.record import Folder, Result, load_result
 from provenir_lab.progress import Progress, silent
@@ -145,16 +147,27 @@ def run_campaign(
     """Runs the experiments of a campaign file through their notebooks, or goes on with an interrupted
     campaign.
 
-    Raises UsageError for a mistake in the file or in one of its experiments' files, before anything runs.
+    Raises UsageError for a mistake in the file or in one of its experiments' files, and for an interrupted
+    campaign that was begun otherwise, before anything runs.
     """
     from provenir_lab.lab.notebooks import find_file, notebook_runner
+    from provenir_lab.lab.session import DatabaseWorkshop
 
     file = find_file(campaign)
     plan = load_campaign(file)
     experiments = [load_experiment(file.parent / name) for name in plan.experiments]
     runner = notebook_runner(database, contract, progress)
+    environment = DatabaseWorkshop(open_place(database, contract)).environment()
     accepted = None if quick or plan.accepted is None else file.parent / plan.accepted
-    return conduct_campaign(runner, plan, experiments, Path(results), quick=quick, accepted_file=accepted)
+    return conduct_campaign(
+        runner,
+        plan,
+        experiments,
+        Path(results),
+        quick=quick,
+        accepted_file=accepted,
+        environment=environment,
+    )
 
 
 def campaign_minutes(campaign: str | Path, *, quick: bool = False) -> tuple[float, float]:
@@ -224,14 +237,15 @@ def conduct_campaign(
     *,
     quick: bool = False,
     accepted_file: Path | None = None,
+    environment: Mapping[str, Any] | None = None,
     now: Clock = utc_now,
     token: Callable[[], str] = lambda: secrets.token_hex(3),
 ) -> CampaignResult:
-    """The campaign with `runner` doing the experiments. Raises what the runner raises; finished steps
-    are kept.
+    """The campaign with `runner` doing the experiments, in `environment`. Raises what the runner raises;
+    finished steps are kept.
     """
     home = Folder(results / plan.name)
-    steps = Steps(runner, home, _opened(home, plan, experiments, quick, now, token), now)
+    steps = Steps(runner, home, _opened(home, plan, experiments, quick, environment or {}, now, token), now)
     original = build_settings(plan.settings)
     baseline = steps.run(BASELINE_STEP, _baseline(plan, quick), original)
     decisions = read_decisions(home.path)
@@ -278,6 +292,7 @@ def _opened(
     plan: Campaign,
     experiments: Sequence[Experiment],
     quick: bool,
+    environment: Mapping[str, Any],
     now: Clock,
     token: Callable[[], str],
 ) -> dict[str, Any]:
@@ -290,9 +305,12 @@ def _opened(
     if (home.path / "campaign.json").is_file():
         state: dict[str, Any] = home.read_json("campaign.json")
         if state["finished"] is None and all(state[key] == value for key, value in asked.items()):
+            require_same(state.get("environment", {}), environment, f"the campaign in {home.path}")
             return state
     started = now().isoformat(timespec="seconds")
-    state = {"id": token(), "started": started, "finished": None, "folders": {}, **asked}
+    decides = {key: environment[key] for key in DECIDES if key in environment}
+    state = {"id": token(), "started": started, "finished": None, "folders": {}, "environment": decides}
+    state |= asked
     write_decisions(home.path, [])
     home.write_json("campaign.json", state)
     return state

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from provenir_lab.errors import LabError
 from provenir_lab.lab import summary as summaries
+from provenir_lab.lab.environment import require_same
 from provenir_lab.lab.experiment import Documents, Experiment, parse_experiment
 from provenir_lab.lab.measure import Bench, timed_run
 from provenir_lab.lab.order import BASELINE, blocks, repeats
@@ -72,18 +73,22 @@ def conduct(
     token: Callable[[], str] = lambda: secrets.token_hex(3),
 ) -> Result:
     """Runs `experiment` and writes its result; finished runs of an interrupted one are not repeated.
+    Raises UsageError if that one was begun with another machine, database, contract or commit.
 
     Everything that decides later (threshold, order, number of pairs) is on disk before the first run.
     `tests` are the test suites of two versions of the code; `warnings` go into the report.
     """
     kept = Folder(Path(folder)) if folder else new_folder(results, experiment.name, now(), token())
+    environment = workshop.environment()
     if (kept.path / "plan.json").is_file():
         experiment = parse_experiment(kept.read_yaml("experiment.yaml"), str(kept.path / "experiment.yaml"))
         plan = kept.read_json("plan.json")
         accepted = build_settings(plan["accepted"])
+        own_code = experiment.code is None  # versions that are compared are not the lab's own
+        but = () if own_code else ("git_commit",)
+        require_same(kept.read_json("environment.json"), environment, str(kept.path), but=but)
     else:
         experiment.check(accepted)
-        environment = workshop.environment()
         made = make_plan(experiment, accepted, Path(results), environment, kept.path)
         experiment, plan = made.experiment, made.to_dict()
         kept.write_yaml("experiment.yaml", experiment.model_dump(mode="json"))

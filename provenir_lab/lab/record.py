@@ -287,7 +287,7 @@ def new_folder(results: str | Path, name: str, now: dt.datetime, token: str) -> 
 
 
 def is_finished(folder: Path) -> bool:
-    """Whether a folder holds a result with its report, and the page of its notebook if one was begun there."""
+    """Whether a folder holds a result with its report, and the page of its notebook if it has one."""
     page = (folder / "notebook.html").is_file() or not (folder / "notebook.ipynb").exists()
     return page and (folder / "report.html").is_file()
 

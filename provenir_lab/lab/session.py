@@ -33,7 +33,8 @@ class DatabaseWorkshop:
         try:
             with engine.connect():
                 version = ".".join(str(part) for part in engine.dialect.server_version_info or ())
-            return describe_environment(engine.dialect.name, version)
+            described = describe_environment(engine.dialect.name, version)
+            return described | {"contract": self._place.contract.fingerprint}
         finally:
             engine.dispose()
 

@@ -89,14 +89,16 @@ class SimulatedWorkshop:
         used: Callable[[Settings], Settings] = lambda settings: settings,
         crashes: frozenset[int] = frozenset(),
         interrupt_at: int | None = None,
+        environment: Mapping[str, Any] = ENVIRONMENT,
     ) -> None:
         self.rate, self.tables, self.failed, self.used = rate, tables, failed, used
         self.crashes, self.interrupt_at = crashes, interrupt_at
+        self._environment = environment
         self.calls: list[str] = []
         self.counter = itertools.count()
 
     def environment(self) -> dict[str, Any]:
-        return dict(ENVIRONMENT)
+        return dict(self._environment)
 
     def available(self, documents: Documents) -> int | None:
         return None

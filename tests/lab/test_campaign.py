@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from lab_simulation import SimulatedWorkshop, experiment, noisy
+from lab_simulation import ENVIRONMENT, SimulatedWorkshop, experiment, noisy
 from test_report import check_page
 
 from provenir_lab.errors import UsageError
@@ -242,6 +242,18 @@ def test_interrupted_and_started_again_no_finished_step_is_repeated(tmp_path: Pa
     assert names == ["baseline", "batch-size", "logging", "prefetch", "end-to-end"]
     assert second.began[0][0] == stop
     assert [d.verdict for d in result.decisions] == ["FASTER", "SLOWER", "FASTER"]
+
+
+def test_an_interrupted_campaign_does_not_go_on_with_something_else(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        campaign(tmp_path, Simulation(stop_at="prefetch"), [LARGE, PREFETCH], environment=ENVIRONMENT)
+    other = ENVIRONMENT | {"database": "postgresql"}
+    simulation = Simulation()
+    with pytest.raises(UsageError, match=r"phase2 was begun with .* \(database sqlite, now postgresql\)"):
+        campaign(tmp_path, simulation, [LARGE, PREFETCH], environment=other)
+    assert simulation.began == []
+    campaign(tmp_path, simulation, [LARGE, PREFETCH], environment=ENVIRONMENT)
+    assert [name for name, _ in simulation.began] == ["prefetch", "end-to-end"]
 
 
 def test_a_phase_whose_notebook_was_interrupted_behind_its_runs_is_run_to_its_end(tmp_path: Path) -> None:

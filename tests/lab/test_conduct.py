@@ -1,12 +1,13 @@
 """Whole experiments in a simulated workshop: order of steps, looks, sweeps, resume, and what is on disk."""
 
 import json
+import re
 from collections import Counter
 from pathlib import Path
 
 import pytest
 import yaml
-from lab_simulation import SimulatedWorkshop, experiment, noisy, run
+from lab_simulation import ENVIRONMENT, SimulatedWorkshop, experiment, noisy, run
 
 from provenir_lab.errors import LabError, UsageError
 from provenir_lab.lab.experiment import load_experiment, parse_experiment
@@ -128,6 +129,32 @@ def test_interrupted_and_started_again_it_goes_on(tmp_path: Path) -> None:
     undisturbed = run(SimulatedWorkshop(rate), experiment(), tmp_path / "other")
     assert [r.slot for r in result.runs] == [r.slot for r in undisturbed.runs]
     assert result.summary == undisturbed.summary
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        ({"cpu": "Another"}, "processor Simulated, now Another"),
+        ({"database": "postgresql", "database_version": "17.1"},
+         "database sqlite, now postgresql; database version 3.40, now 17.1"),
+        ({"git_commit": "abc"}, "commit of provenir_lab unknown, now abc"),
+        ({"contract": "f1"}, "contract f0, now f1"),
+    ],
+)  # fmt: skip
+def test_an_interrupted_experiment_does_not_go_on_with_something_else(
+    tmp_path: Path, other: dict[str, str], message: str
+) -> None:
+    environment = ENVIRONMENT | {"contract": "f0"}
+    with pytest.raises(KeyboardInterrupt):
+        run(SimulatedWorkshop(interrupt_at=5, environment=environment), experiment(), tmp_path)
+    folder = next((tmp_path / "batch-size").iterdir())
+    before = (folder / "runs.csv").read_bytes()
+    workshop = SimulatedWorkshop(environment=environment | other)
+    with pytest.raises(UsageError, match=re.escape(f"do not compare ({message}): go on with it where")):
+        run(workshop, experiment(), tmp_path, folder=folder)
+    assert (folder / "runs.csv").read_bytes() == before
+    same = {key: value for key, value in environment.items() if key != "contract"}  # of an earlier version
+    run(SimulatedWorkshop(environment=same), experiment(), tmp_path, folder=folder)
 
 
 def test_a_finished_experiment_runs_nothing_again(tmp_path: Path) -> None:

@@ -17,7 +17,9 @@ from provenir_lab.lab.campaign import load_campaign
 from provenir_lab.lab.conduct import conduct
 from provenir_lab.lab.experiment import Documents, Experiment, load_experiment, together
 from provenir_lab.lab.notebooks import run_experiment_notebook
+from provenir_lab.lab.place import ensure_lab, open_place
 from provenir_lab.lab.record import load_result
+from provenir_lab.lab.session import DatabaseWorkshop
 from provenir_lab.settings import Database, Settings
 
 ROOT = Path(__file__).parents[2]
@@ -78,7 +80,14 @@ def nearly_finished(experiment: Experiment, tmp_path: Path) -> str:
     """The folder of a session that was interrupted before its last run, so that a notebook has one run
     to do.
     """
-    workshop = SimulatedWorkshop(noisy(lambda settings: 1000.0, 0.01), interrupt_at=15)
+    database = Database("sqlite", f"sqlite:///{(tmp_path / 'lab.db').as_posix()}")
+    place = open_place(database)
+    ensure_lab(place)
+    workshop = SimulatedWorkshop(
+        noisy(lambda settings: 1000.0, 0.01),
+        interrupt_at=15,
+        environment=DatabaseWorkshop(place).environment(),
+    )
     folder = tmp_path / "results" / experiment.name / "interrupted"
     with pytest.raises(KeyboardInterrupt):
         conduct(workshop, experiment, Settings(), tmp_path / "results", folder)
