@@ -161,7 +161,7 @@ def campaign(
     from provenir_lab.lab.campaign import campaign_minutes, revert_phase
 
     if revert is not None:
-        show(revert_phase(file, revert, results=results), as_json=json)
+        show(revert_phase(file, revert, quick=quick, results=results), as_json=json)
         return
     lab = open_lab(database, contract, schema, quiet=quiet)
     first, second = campaign_minutes(file, quick=quick)

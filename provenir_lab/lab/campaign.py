@@ -1,9 +1,9 @@
 """A campaign: a baseline, experiments in order, each from the settings accepted so far, and the whole at
 the end.
 
-Everything lies in `results/<campaign>/`: a folder for each phase, `campaign.json` (what is finished),
-`decisions.jsonl`, `accepted.yaml` and `index.html`. Started again after an interruption it goes on where
-it stopped.
+Everything lies in `results/<campaign>/`, of the quick form in `results/<campaign>-quick/`: a folder for each
+phase, `campaign.json` (what is finished), `decisions.jsonl`, `accepted.yaml` and `index.html`. Started again
+after an interruption it goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -189,9 +189,12 @@ def campaign_minutes(campaign: str | Path, *, quick: bool = False) -> tuple[floa
     return sum(low for low, _ in found), sum(high for _, high in found)
 
 
-def revert_phase(campaign: str | Path, phase: str, *, results: str | Path = "results") -> Accepted:
+def revert_phase(
+    campaign: str | Path, phase: str, *, quick: bool = False, results: str | Path = "results"
+) -> Accepted:
     """Takes what one phase (or its experiment, or its setting) earned out of the accepted settings, and
-    leaves the others: in the file that the campaign names and in its own folder. The log of decisions stays.
+    leaves the others: in the campaign's folder, and for its full form in the file that it names. The log of
+    decisions stays.
 
     Returns what is left. Raises UsageError if the phase earned nothing, or while the campaign is unfinished.
     """
@@ -199,10 +202,10 @@ def revert_phase(campaign: str | Path, phase: str, *, results: str | Path = "res
 
     file = find_file(campaign)
     plan = load_campaign(file)
-    home = Folder(Path(results) / plan.name)
+    home = campaign_home(results, plan, quick)
     if (home.path / "campaign.json").is_file() and home.read_json("campaign.json")["finished"] is None:
         raise UsageError(f"campaign {plan.name} is not finished: run it again to go on with it, then revert")
-    named = [file.parent / plan.accepted] if plan.accepted else []
+    named = [file.parent / plan.accepted] if plan.accepted and not quick else []
     files = [path for path in (*named, home.path / ACCEPTED_FILE) if path.is_file()]
     if not files:
         raise UsageError(f"campaign {plan.name} has accepted nothing yet: run it first")
@@ -244,19 +247,19 @@ def conduct_campaign(
     """The campaign with `runner` doing the experiments, in `environment`. Raises what the runner raises;
     finished steps are kept.
     """
-    home = Folder(results / plan.name)
+    home = campaign_home(results, plan, quick)
     steps = Steps(runner, home, _opened(home, plan, experiments, quick, environment or {}, now, token), now)
     original = build_settings(plan.settings)
     baseline = steps.run(BASELINE_STEP, _baseline(plan, quick), original)
     decisions = read_decisions(home.path)
     accepted = Accepted({})
     for decision in decisions:
-        accepted = accepted.with_decision(decision, plan.name)
+        accepted = accepted.with_decision(decision, home.path.name)
     for experiment in experiments[len(decisions) :]:
         asked = experiment.as_quick() if quick else experiment
         decision = decide(steps, asked, accepted.settings(original), baseline)
         decisions.append(decision)
-        accepted = accepted.with_decision(decision, plan.name)
+        accepted = accepted.with_decision(decision, home.path.name)
         write_decisions(home.path, decisions)
         for file in filter(None, (home.path / ACCEPTED_FILE, accepted_file)):
             save_accepted(file, accepted)
@@ -268,6 +271,11 @@ def conduct_campaign(
 
     render_index(home.path)
     return load_campaign_result(home.path)
+
+
+def campaign_home(results: str | Path, plan: Campaign, quick: bool = False) -> Folder:
+    """The folder of a campaign; the quick form has its own, so that it replaces nothing of the full one."""
+    return Folder(Path(results) / (f"{plan.name}-quick" if quick else plan.name))
 
 
 def load_campaign_result(folder: str | Path) -> CampaignResult:
@@ -296,7 +304,9 @@ def _opened(
     now: Clock,
     token: Callable[[], str],
 ) -> dict[str, Any]:
-    """`campaign.json` of an interrupted campaign that asked the same; else that of a new one."""
+    """`campaign.json` of an interrupted campaign, else of a new one. Raises UsageError if the interrupted one
+    asked for something else, or elsewhere.
+    """
     asked = {
         "plan": plan.model_dump(mode="json"),
         "experiments": [experiment.model_dump(mode="json") for experiment in experiments],
@@ -304,7 +314,12 @@ def _opened(
     }
     if (home.path / "campaign.json").is_file():
         state: dict[str, Any] = home.read_json("campaign.json")
-        if state["finished"] is None and all(state[key] == value for key, value in asked.items()):
+        if state["finished"] is None:
+            if any(state[key] != value for key, value in asked.items()):
+                raise UsageError(
+                    f"{home.path} holds an interrupted campaign, and its file or an experiment's file has"
+                    " changed since: put them back to go on with it, or move that folder away to begin anew"
+                )
             require_same(state.get("environment", {}), environment, f"the campaign in {home.path}")
             return state
     started = now().isoformat(timespec="seconds")

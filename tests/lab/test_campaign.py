@@ -244,6 +244,31 @@ def test_interrupted_and_started_again_no_finished_step_is_repeated(tmp_path: Pa
     assert [d.verdict for d in result.decisions] == ["FASTER", "SLOWER", "FASTER"]
 
 
+def test_the_quick_form_leaves_an_interrupted_full_one_alone(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        campaign(tmp_path, Simulation(stop_at="prefetch"), [LARGE, PREFETCH])
+    quick = campaign(tmp_path, Simulation(), [LARGE], quick=True)
+    assert quick.folder == tmp_path / "results" / "phase2-quick"
+    for entry in load_accepted(quick.folder / "accepted.yaml").entries.values():
+        assert (tmp_path / "results" / str(entry["result"]) / "report.html").is_file()
+    simulation = Simulation()
+    full = campaign(tmp_path, simulation, [LARGE, PREFETCH])
+    assert [name for name, _ in simulation.began] == ["prefetch", "end-to-end"]
+    assert [d.experiment for d in full.decisions] == ["batch-size", "prefetch"]
+    file = tmp_path / "campaign.yaml"
+    assert revert_phase(file, "II.1", quick=True, results=tmp_path / "results").values() == {}
+    assert load_accepted(full.folder / "accepted.yaml").values() == {"batch_size": 1000, "prefetch": 2}
+
+
+def test_an_interrupted_campaign_whose_files_changed_is_not_discarded(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        campaign(tmp_path, Simulation(stop_at="prefetch"), [LARGE, PREFETCH])
+    log = (tmp_path / "results" / "phase2" / "decisions.jsonl").read_bytes()
+    with pytest.raises(UsageError, match="an experiment's file has changed since: put them back"):
+        campaign(tmp_path, Simulation(), [LARGE, PREFETCH.model_copy(update={"runs": 8, "max_runs": 8})])
+    assert log and (tmp_path / "results" / "phase2" / "decisions.jsonl").read_bytes() == log
+
+
 def test_an_interrupted_campaign_does_not_go_on_with_something_else(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         campaign(tmp_path, Simulation(stop_at="prefetch"), [LARGE, PREFETCH], environment=ENVIRONMENT)

@@ -95,3 +95,13 @@ def test_a_file_that_names_a_place_of_this_machine_is_not_kept(finished: Path, t
     with pytest.raises(LabError, match=r"environment\.json names a place or the name of this machine"):
         keep_results(tmp_path / "results", tmp_path / "other", NAMES)
     assert list((tmp_path / "other").iterdir()) == []
+
+
+def test_the_full_form_of_a_campaign_is_kept_rather_than_its_quick_one(tmp_path: Path) -> None:
+    quick = campaign(tmp_path, Simulation(), [LARGE], quick=True)
+    reference = tmp_path / "reference"
+    assert keep_results(tmp_path / "results", reference, NAMES) == [reference / "phase2"]
+    assert load_campaign_result(reference / "phase2").headline == quick.headline
+    full = campaign(tmp_path, Simulation(), [LARGE])
+    assert keep_results(tmp_path / "results", reference, NAMES) == [reference / "phase2"]
+    assert load_campaign_result(reference / "phase2").headline == full.headline
