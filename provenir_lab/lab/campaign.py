@@ -96,9 +96,11 @@ class CampaignResult:
         return found
 
     @property
-    def after(self) -> Mapping[str, Any]:
-        """Throughput of the accepted settings."""
-        found: Mapping[str, Any] = (self.end_to_end or self.baseline).summary["variants"][-1]["rec_per_min"]
+    def after(self) -> Mapping[str, Any] | None:
+        """Throughput of the accepted settings; None: nothing was accepted, or all together is INVALID."""
+        if self.end_to_end is None or self.end_to_end.summary["comparisons"][-1]["verdict"] == "INVALID":
+            return None
+        found: Mapping[str, Any] = self.end_to_end.summary["variants"][-1]["rec_per_min"]
         return found
 
     @property
@@ -112,11 +114,13 @@ class CampaignResult:
                 f" kept{indicative}"
             )
         comparison = self.end_to_end.summary["comparisons"][-1]
-        ratio = comparison["ratio"]
-        gain = f", {ratio['centre']:.2f} times as fast" if ratio else ""
+        gain = ""
+        if self.after is not None:
+            ratio = comparison["ratio"]["centre"]
+            gain = f", {self.after['median']:,.0f} after, {ratio:.2f} times as fast"
         return (
-            f"{self.before['median']:,.0f} records a minute before, {self.after['median']:,.0f} after{gain}:"
-            f" {kept} of {len(self.decisions)} phases kept, end to end {comparison['verdict']}{indicative}"
+            f"{self.before['median']:,.0f} records a minute before{gain}: {kept} of {len(self.decisions)}"
+            f" phases kept, end to end {comparison['verdict']}{indicative}"
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -70,17 +70,16 @@ def pictures_of(result: CampaignResult) -> list[Picture]:
 def _waterfall(result: CampaignResult) -> data.Waterfall:
     steps = [(_label(d), d.ratio["centre"]) for d in result.decisions if d.kept and d.ratio]
     measured = None
-    if result.end_to_end is not None:
+    if result.end_to_end is not None and result.after is not None:
         ratio = result.end_to_end.summary["comparisons"][-1]["ratio"]
-        if ratio:
-            measured = data.Interval("end to end", ratio["centre"], ratio["low"], ratio["high"])
+        measured = data.Interval("end to end", ratio["centre"], ratio["low"], ratio["high"])
     return data.waterfall(steps, measured)
 
 
 def _forecasts(result: CampaignResult) -> list[tuple[str, Mapping[str, Any]]]:
     """Before and after; the later one last."""
     rows: list[tuple[str, Mapping[str, Any]]] = []
-    rates = [("before", result.before)] + ([("after", result.after)] if result.end_to_end else [])
+    rates = [("before", result.before)] + ([("after", result.after)] if result.after else [])
     for label, rate in rates:
         estimate = Estimate(
             rate["median"], rate["median_low"], rate["median_high"], rate["median_confidence"]
@@ -129,7 +128,7 @@ def _values(result: CampaignResult, pictures: list[Picture]) -> dict[str, Any]:
 def _cards(result: CampaignResult) -> list[tuple[str, str]]:
     forecasts = _forecasts(result)
     cards = [(f"{result.before['median']:,.0f}", "records a minute before")]
-    if result.end_to_end is not None:
+    if result.after is not None:
         saved = forecasts[0][1]["hours"] - forecasts[-1][1]["hours"]
         millions = forecasts[0][1]["documents"] / 1e6
         cards.append((f"{result.after['median']:,.0f}", "records a minute after"))
@@ -188,8 +187,11 @@ def end_to_end_text(result: CampaignResult) -> str:
         return "Nothing was accepted, so there is nothing to compare with the original settings."
     comparison = result.end_to_end.summary["comparisons"][-1]
     ratio = comparison["ratio"]
-    if ratio is None:
-        return f"The comparison of everything accepted with the original settings is {comparison['verdict']}."
+    if result.after is None:
+        return (
+            "The comparison of everything accepted with the original settings is"
+            f" {comparison['verdict']}, so no gain is claimed: {comparison['reason']}."
+        )
     return (
         "The original settings and all accepted ones, measured in one session of blocks:"
         f" {comparison['verdict']}, {ratio['centre']:.3f} times the throughput"

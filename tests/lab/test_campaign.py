@@ -195,7 +195,7 @@ def test_the_whole_is_measured_beside_the_product_of_the_phases(
     assert variants[1]["settings"]["batch_size"] == 1000 and variants[1]["settings"]["prefetch"] == 2
     assert result.end_to_end.summary["comparisons"][-1]["ratio"]["centre"] == pytest.approx(1.32, rel=0.02)
     assert "2 of 4 phases kept, end to end FASTER" in result.headline
-    assert result.after["median"] > result.before["median"]
+    assert result.after is not None and result.after["median"] > result.before["median"]
 
 
 def test_the_index_page(finished: tuple[CampaignResult, Simulation]) -> None:
@@ -305,6 +305,37 @@ def test_a_finished_campaign_started_again_begins_anew(tmp_path: Path) -> None:
     again = Simulation()
     campaign(tmp_path, again, [LOGGING])
     assert [name for name, _ in again.began] == ["baseline", "logging"]
+
+
+def both(settings: Settings) -> bool:
+    return settings.batch_size == 1000 and settings.prefetch == 2
+
+
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [
+        ({"tables": lambda settings, count: {"app_base": (int(not both(settings)), "a")}}, "0 rows instead"),
+        (
+            {"used": lambda settings: settings if not both(settings) else Settings()},
+            "settings not as planned",
+        ),
+    ],
+    ids=["other data", "void"],
+)
+def test_no_gain_is_claimed_where_all_together_is_invalid(
+    tmp_path: Path, wrong: dict[str, Any], reason: str
+) -> None:
+    def runner(asked: Experiment, settings: Settings, folder: Path) -> Result:
+        options = wrong if asked.name == "end-to-end" else {}
+        return conduct(SimulatedWorkshop(noisy(rate, 0.004), **options), asked, settings, folder, folder)
+
+    result = campaign(tmp_path, runner, [LARGE, PREFETCH])
+    assert result.after is None
+    assert result.headline.endswith(" records a minute before: 2 of 2 phases kept, end to end INVALID")
+    text = result.report.read_text(encoding="utf-8")
+    check_page(text)
+    assert "is INVALID, so no gain is claimed" in text and reason in text
+    assert "records a minute after" not in text and "saved for" not in text
 
 
 def test_nothing_accepted(tmp_path: Path) -> None:
