@@ -15,7 +15,7 @@ from provenir_lab.lab.figures.data import duration
 from provenir_lab.lab.plan import BASELINE_NAME
 from provenir_lab.lab.record import CONFIRM, MEASURE, Folder, Result, Run, load_result, newest_result
 from provenir_lab.lab.statistics import Estimate
-from provenir_lab.lab.verdict import Verdict, gate_problems, judge, percent
+from provenir_lab.lab.verdict import Verdict, gate_problems, judge
 
 
 @dataclass(frozen=True)
@@ -36,18 +36,17 @@ class ComparedResults:
     first: Side
     second: Side
     ratio: Estimate
-    verdict: Verdict
+    verdict: Verdict | None
+    """None: the documents differ, so neither throughput nor data can be held against each other."""
     warnings: tuple[str, ...]
     report: Path
 
     @property
     def headline(self) -> str:
         """The finding in one line."""
-        change = percent(math.log(self.ratio.centre))
-        return (
-            f"{self.second.median_rec_per_min:,.0f} against {self.first.median_rec_per_min:,.0f} records a"
-            f" minute: {change}, {self.verdict.name}" + "".join(f"; {warning}" for warning in self.warnings)
-        )
+        rates = f"{self.second.median_rec_per_min:,.0f} against {self.first.median_rec_per_min:,.0f}"
+        found = "no verdict" if self.verdict is None else f"{self.verdict.name}, {self.verdict.reason}"
+        return f"{rates} records a minute: {'; '.join([found, *self.warnings])}"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -56,7 +55,7 @@ class ComparedResults:
             "first": {**asdict(self.first), "folder": str(self.first.folder)},
             "second": {**asdict(self.second), "folder": str(self.second.folder)},
             "ratio": asdict(self.ratio),
-            "verdict": asdict(self.verdict),
+            "verdict": asdict(self.verdict) if self.verdict else None,
             "warnings": list(self.warnings),
         }
 
@@ -109,15 +108,23 @@ class MigrationForecast:
 def compare(folder_a: str | Path, folder_b: str | Path) -> ComparedResults:
     """The throughput of result B against that of result A, each with what it accepted.
 
-    The threshold is the larger of both experiments' and of the noise floors they know. With the same
-    documents, the same data must have been written. Raises UsageError for a folder that holds no result.
+    The threshold is the larger of both experiments' and of the noise floors they know. The same data must
+    have been written; over different documents there is no verdict. Raises UsageError for a folder that holds
+    no result.
     """
     a, b = load_result(folder_a), load_result(folder_b)
     runs_a, runs_b = _accepted_runs(a), _accepted_runs(b)
-    ratio = statistics.rank_sum_estimate(_logs(runs_a), _logs(runs_b))
-    same_documents = a.summary["workload"] == b.summary["workload"]
-    problems = gate_problems(runs_a, runs_b, {**_digests(a), **_digests(b)}) if same_documents else []
-    verdict = judge(ratio, max(_threshold(a), _threshold(b)), problems)
+    logs_a, logs_b = _logs(runs_a), _logs(runs_b)
+    ratio = statistics.rank_sum_estimate(logs_a, logs_b)
+    verdict, same_documents = None, a.summary["workload"] == b.summary["workload"]
+    if same_documents:
+        verdict = judge(
+            ratio,
+            max(_threshold(a), _threshold(b)),
+            gate_problems(runs_a, runs_b, {**_digests(a), **_digests(b)}),
+            pair_spread=math.hypot(statistics.spread(logs_a), statistics.spread(logs_b)),
+            of_what="runs of each",
+        )
     return ComparedResults(
         _side(a, runs_a), _side(b, runs_b), ratio.exp(), verdict, _warnings(a, b, same_documents), b.report
     )
@@ -175,5 +182,7 @@ def _warnings(a: Result, b: Result, same_documents: bool) -> tuple[str, ...]:
         if a.environment[key] != b.environment[key]:
             found.append(f"different {label}: {a.environment[key]} and {b.environment[key]}")
     if not same_documents:
-        found.append("different documents")
+        x, y = a.summary["workload"], b.summary["workload"]
+        differ = ", ".join(f"{key} {x[key]} and {y.get(key)}" for key in x if x[key] != y.get(key))
+        found.append(f"different documents ({differ}): measure both on the same ones")
     return tuple(found)

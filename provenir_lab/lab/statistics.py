@@ -139,16 +139,21 @@ def median_absolute_deviation(values: Sequence[float]) -> float:
 
 def outliers(values: Sequence[float]) -> list[int]:
     """Positions whose modified z-score exceeds 3.5. They are marked and reported, never dropped."""
-    spread = median_absolute_deviation(values) if values else 0.0
-    if spread == 0:
+    mad = median_absolute_deviation(values) if values else 0.0
+    if mad == 0:
         return []
     centre = statistics.median(values)
-    return [i for i, value in enumerate(values) if 0.6745 * abs(value - centre) / spread > _OUTLIER_LIMIT]
+    return [i for i, value in enumerate(values) if 0.6745 * abs(value - centre) / mad > _OUTLIER_LIMIT]
+
+
+def spread(values: Sequence[float]) -> float:
+    """Standard deviation; 0 for a single value."""
+    return statistics.stdev(values) if len(values) > 1 else 0.0
 
 
 def variation(values: Sequence[float]) -> float:
     """Coefficient of variation: standard deviation / mean; 0 for a single value."""
-    return statistics.stdev(values) / statistics.fmean(values) if len(values) > 1 else 0.0
+    return spread(values) / statistics.fmean(values)
 
 
 def confidence_label(values: Sequence[float]) -> str:
@@ -169,7 +174,7 @@ def describe(values: Sequence[float]) -> dict[str, Any]:
         "median_high": estimate.high,
         "median_confidence": estimate.confidence,
         "mean": statistics.fmean(values),
-        "stdev": statistics.stdev(values) if len(values) > 1 else 0.0,
+        "stdev": spread(values),
         "mad": median_absolute_deviation(values),
         "min": min(values),
         "max": max(values),
@@ -212,7 +217,7 @@ def pairs_needed(
     quantiles = normal.inv_cdf((1 + confidence) / 2) + normal.inv_cdf(power)
     if margin == 0 or (needed := (quantiles * pair_spread / margin) ** 2 / _RANK_EFFICIENCY) > 10_000:
         return None
-    return max(MIN_PAIRS[0.95], math.ceil(needed))
+    return max(MIN_PAIRS[0.975 if confidence > 0.95 else 0.95], math.ceil(needed))
 
 
 def noise_floor(pairs: Sequence[tuple[float, float]]) -> tuple[float, float] | None:

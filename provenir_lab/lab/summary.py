@@ -51,7 +51,7 @@ def compare(
     pairs = pairs_of(chosen, variant, parts)
     ratios = _ratios(pairs)
     estimate = statistics.signed_rank_estimate(ratios, confidence) if ratios else None
-    spread = plain_statistics.stdev(ratios) if len(ratios) > 1 else 0.0
+    spread = statistics.spread(ratios)
     problems = gate_problems(
         [run for run in chosen if run.variant == BASELINE],
         [run for run in chosen if run.variant == variant],
@@ -65,6 +65,7 @@ def compare(
             threshold,
             problems,
             pair_spread=spread,
+            confidence=confidence,
             keep_if_equivalent=keep_if_equivalent,
             gated=gated,
         )
@@ -200,11 +201,11 @@ def baseline_metrics(runs: Sequence[Run]) -> dict[str, Any]:
     return {
         "median_rec_per_min": plain_statistics.median(rates),
         "mean_rec_per_min": plain_statistics.fmean(rates),
-        "stdev_rec_per_min": plain_statistics.stdev(rates) if len(rates) > 1 else 0.0,
+        "stdev_rec_per_min": statistics.spread(rates),
         "min_rec_per_min": min(rates),
         "max_rec_per_min": max(rates),
         "median_time_seconds": plain_statistics.median(seconds),
-        "stdev_time_seconds": plain_statistics.stdev(seconds) if len(seconds) > 1 else 0.0,
+        "stdev_time_seconds": statistics.spread(seconds),
         "num_runs": len(rates),
         "confidence": statistics.confidence_label(rates),
     }

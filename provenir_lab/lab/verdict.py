@@ -14,6 +14,8 @@ VerdictName = Literal["INVALID", "FASTER", "SLOWER", "EQUIVALENT", "INCONCLUSIVE
 TableDigests = Mapping[str, tuple[int, str]]
 Decision = Literal["keep", "revert", "baseline stays", "reject"]
 
+LEAST_CONFIDENCE = 0.95
+"""Of an interval with a verdict. Fewer than six pairs do not reach it."""
 NOT_GATED = "not gated: the test suites have not run, so it is not to be kept yet"
 
 
@@ -32,15 +34,18 @@ def judge(
     problems: Sequence[str] = (),
     *,
     pair_spread: float = 0.0,
+    confidence: float = 0.95,
+    of_what: str = "pairs",
     keep_if_equivalent: bool = False,
     gated: bool = True,
 ) -> Verdict:
     """The verdict over a candidate: `log_ratio` of candidate throughput / baseline throughput.
 
     `threshold` 0.03 means 3 %; `problems` are those of the gates. `log_ratio` None: no pair is left to judge.
-    Not `gated`: a gate that belongs to the comparison was left out, so nothing is kept.
+    `confidence` was asked of the interval, and `of_what` names what it takes more of. Not `gated`: a gate
+    that belongs to the comparison was left out, so nothing is kept.
     """
-    verdict = _judged(log_ratio, threshold, problems, pair_spread, keep_if_equivalent)
+    verdict = _judged(log_ratio, threshold, problems, pair_spread, confidence, of_what, keep_if_equivalent)
     if gated or verdict.decision != "keep":
         return verdict
     return replace(verdict, decision="baseline stays", reason=f"{verdict.reason}; {NOT_GATED}")
@@ -51,10 +56,15 @@ def _judged(
     threshold: float,
     problems: Sequence[str],
     pair_spread: float,
+    confidence: float,
+    of_what: str,
     keep_if_equivalent: bool,
 ) -> Verdict:
     if problems or log_ratio is None:
         return Verdict("INVALID", "reject", "; ".join(problems) or "no valid pair of runs")
+    if log_ratio.confidence < LEAST_CONFIDENCE:
+        few = f"their interval reaches {log_ratio.confidence:.1%} confidence, and a verdict takes 95%"
+        return Verdict("INCONCLUSIVE", "baseline stays", f"too few {of_what}: {few}")
     t = math.log1p(threshold)
     low, high = log_ratio.low, log_ratio.high
     gain = f"{percent(log_ratio.centre)} (interval {percent(low)} to {percent(high)})"
@@ -72,8 +82,8 @@ def _judged(
         return Verdict(
             "EQUIVALENT", "baseline stays", f"no difference that matters: {gain}; the simpler setting stays"
         )
-    needed = pairs_needed(log_ratio.centre, pair_spread, threshold)
-    more = "no number of pairs up to 10,000" if needed is None else f"about {needed} pairs"
+    needed = pairs_needed(log_ratio.centre, pair_spread, threshold, confidence)
+    more = f"no number of {of_what} up to 10,000" if needed is None else f"about {needed} {of_what}"
     return Verdict("INCONCLUSIVE", "baseline stays", f"not settled: {gain}; {more} would settle it")
 
 
