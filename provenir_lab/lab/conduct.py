@@ -265,6 +265,7 @@ class _Session:
         """The settings of a sweep that do about as well as the one that was tried again."""
         if len(comparisons) < 2:
             return []
-        best = comparisons[-1].variant
-        others = [name for name in self.variants if name not in (best, BASELINE)]
+        *sweep, last = comparisons
+        best = last.variant
+        others = [c.variant for c in sweep if c.variant != best and not c.problems]
         return summaries.tied_with(self.runs, best, others)

@@ -114,6 +114,17 @@ def test_a_wrong_candidate_is_not_nominated(tmp_path: Path) -> None:
     assert result.summary["comparisons"][-1]["variant"] == "batch_size=1000"
 
 
+def test_a_wrong_candidate_is_not_listed_as_tied(tmp_path: Path) -> None:
+    plan = experiment(candidates=[50, 1000, 1500], documents={"count": 8000})
+    workshop = SimulatedWorkshop(
+        noisy(larger_is(0.2), 0.02),
+        tables=lambda settings, count: {"app_base": (count if settings.batch_size != 1500 else 1, "a")},
+    )
+    result = run(workshop, plan, tmp_path)
+    assert result.summary["comparisons"][-1]["variant"] == "batch_size=1000"
+    assert result.summary["tied"] == []
+
+
 def test_interrupted_and_started_again_it_goes_on(tmp_path: Path) -> None:
     rate = noisy(larger_is(0.2), 0.0)
     with pytest.raises(KeyboardInterrupt):
