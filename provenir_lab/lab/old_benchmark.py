@@ -14,8 +14,8 @@ from provenir_lab.lab.conduct import Clock, Workshop, utc_now
 from provenir_lab.lab.experiment import Documents
 from provenir_lab.lab.explore import View
 from provenir_lab.lab.measure import timed_run
-from provenir_lab.lab.record import CONFIRM, MEASURE, Folder, Result, Run, Slot
-from provenir_lab.lab.statistics import speed_up
+from provenir_lab.lab.record import MEASURE, Folder, Result, Run, Slot
+from provenir_lab.lab.summary import worker_gains, workers_of
 from provenir_lab.progress import Progress, Step, silent
 from provenir_lab.settings import build_settings
 
@@ -58,27 +58,24 @@ class OldBenchmark:
     @property
     def formulas(self) -> View:
         """Efficiency as it is, beside two quotients that are often taken for it, from the same runs."""
-        rows = []
         measured = self._by_workers(_counted(self.result.runs))
-        rates = {n: statistics.median(run.rec_per_min for run in runs) for n, runs in measured}
+        first = measured[0][0]
+        gains = {count: self._gains(count) for count in (1, first)}
+        rows = []
         for workers, runs in measured:
-            rate = rates[workers]
             busy = statistics.median(sum(run.stages.values()) / run.seconds for run in runs)
             waiting = statistics.median(run.stages["wait"] / run.seconds / workers for run in runs)
-            gain = efficiency = "–"
-            if 1 in rates:
-                found = speed_up(rates[1], rate, workers)
-                gain, efficiency = f"{found[0]:.2f}", f"{found[1]:.0%}"
-            first = f"{rate / rates[measured[0][0]]:.0%}"
-            rows.append((workers, f"{rate:,.0f}", f"{busy:.0%}", first, gain, efficiency, f"{waiting:.0%}"))
+            gain = gains[1].get(workers)
+            shown = ("–", "–") if gain is None else (f"{gain:.2f}", f"{gain / workers:.0%}")
+            of_first = f"{gains[first][workers]:.0%}" if workers in gains[first] else "–"
+            rows.append((workers, f"{busy:.0%}", of_first, *shown, f"{waiting:.0%}"))
         last = rows[-1]
         title = (
-            f"{last[0]} workers: {last[2]} by busy seconds, {last[3]} by the first row,"
-            f" and an efficiency of {last[5]}"
+            f"{last[0]} workers: {last[1]} by busy seconds, {last[2]} by the first row,"
+            f" and an efficiency of {last[4]}"
         )
         header = (
             "workers",
-            "rec/min",
             "busy seconds / seconds (wrong)",
             "throughput / first row's (wrong)",
             "speed-up",
@@ -87,10 +84,15 @@ class OldBenchmark:
         )
         return View(title, header, tuple(rows))
 
+    def _gains(self, against: int) -> dict[int, float]:
+        """Number of workers -> its throughput / that of `against` workers."""
+        found = worker_gains(workers_of(self.result.summary), self.result.runs, against)
+        return {count: gain.centre for count, gain in found.items()}
+
     def _by_workers(self, runs: Iterable[Run]) -> list[tuple[int, list[Run]]]:
         """Valid runs by number of workers, fewest first."""
         found: dict[int, list[Run]] = {}
-        workers = {v["variant"]: v["settings"]["workers"] for v in self.result.summary["variants"]}
+        workers = workers_of(self.result.summary)
         for run in runs:
             if run.valid:
                 found.setdefault(workers[run.variant], []).append(run)
@@ -150,4 +152,5 @@ def stored_old_benchmark(result: Result) -> OldBenchmark | None:
 
 
 def _counted(runs: Iterable[Run]) -> list[Run]:
-    return [run for run in runs if run.part in (MEASURE, CONFIRM)]
+    """Those of the sweep: a confirmation has other conditions, and only some numbers of workers."""
+    return [run for run in runs if run.part == MEASURE]

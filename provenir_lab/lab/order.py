@@ -35,8 +35,10 @@ def repeats(part: str, runs: int) -> list[Slot]:
     return [Slot(part, i // 2 + 1, i % 2 + 1, BASELINE) for i in range(runs)]
 
 
-def pairs_of(runs: Iterable[Run], candidate: str, parts: Sequence[str]) -> list[tuple[Run, Run]]:
-    """(baseline run, candidate run) of the same half of the same block, in time order; only valid runs
+def pairs_of(
+    runs: Iterable[Run], candidate: str, parts: Sequence[str], against: str = BASELINE
+) -> list[tuple[Run, Run]]:
+    """(run of `against`, candidate run) of the same half of the same block, in time order; only valid runs
     pair.
     """
     halves: dict[tuple[str, int, int], dict[str, Run]] = {}
@@ -48,9 +50,9 @@ def pairs_of(runs: Iterable[Run], candidate: str, parts: Sequence[str]) -> list[
         half = (run.position - 1) // len(sizes[run.part, run.block])
         halves.setdefault((run.part, run.block, half), {})[run.variant] = run
     return [
-        (half[BASELINE], half[candidate])
+        (half[against], half[candidate])
         for half in halves.values()
-        if BASELINE in half and candidate in half and half[BASELINE].valid and half[candidate].valid
+        if against in half and candidate in half and half[against].valid and half[candidate].valid
     ]
 
 

@@ -230,12 +230,6 @@ def noise_floor(pairs: Sequence[tuple[float, float]]) -> tuple[float, float] | N
     return math.expm1(max(abs(estimate.low), abs(estimate.high))), estimate.confidence
 
 
-def speed_up(one_worker: float, many_workers: float, workers: int) -> tuple[float, float]:
-    """(speed-up, efficiency) of measured rates: against ONE worker, and that per worker."""
-    gain = many_workers / one_worker
-    return gain, gain / workers
-
-
 @dataclass(frozen=True, slots=True)
 class Forecast:
     """Time for `documents` at a measured rate, in hours, with the ends of its interval."""

@@ -84,19 +84,12 @@ def tied_with(runs: Sequence[Run], best: str, others: Sequence[str]) -> list[str
     """
     tied = []
     for other in others:
-        renamed = [_renamed(run, {best: BASELINE, BASELINE: "-"}, other) for run in runs]
-        ratios = _ratios(pairs_of(renamed, other, (MEASURE,)))
+        ratios = _ratios(pairs_of(runs, other, (MEASURE,), best))
         if len(ratios) >= 2:
             estimate = statistics.signed_rank_estimate(ratios)
             if estimate.low <= 0 <= estimate.high:
                 tied.append(other)
     return tied
-
-
-def _renamed(run: Run, names: Mapping[str, str], keep: str) -> Run:
-    from dataclasses import replace
-
-    return run if run.variant == keep else replace(run, variant=names.get(run.variant, run.variant))
 
 
 def _ratios(pairs: Sequence[tuple[Run, Run]]) -> list[float]:
@@ -211,16 +204,39 @@ def baseline_metrics(runs: Sequence[Run]) -> dict[str, Any]:
     }
 
 
-def scaling_summary(variants: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Speed-up and efficiency of each number of workers against ONE, from medians of measured rates."""
-    measured = {v["settings"]["workers"]: v["rec_per_min"]["median"] for v in variants if "rec_per_min" in v}
-    if 1 not in measured or len(measured) < 2:
-        return []
-    rows = []
-    for workers, rate in sorted(measured.items()):
-        gain, efficiency = statistics.speed_up(measured[1], rate, workers)
-        rows.append({"workers": workers, "rec_per_min": rate, "speed_up": gain, "efficiency": efficiency})
-    return rows
+def worker_gains(workers: Mapping[str, int], runs: Sequence[Run], against: int = 1) -> dict[int, Estimate]:
+    """Throughput of each number of workers (by variant) / that of `against` workers, fewest first; from the
+    pairs of the sweep alone: a confirmation has other conditions, and only some of the numbers.
+    """
+    single = next((name for name, count in workers.items() if count == against), None)
+    found = {}
+    for name, count in sorted(workers.items(), key=lambda item: item[1]):
+        ratios = _ratios(pairs_of(runs, name, (MEASURE,), single)) if single else []
+        if ratios:
+            found[count] = statistics.signed_rank_estimate(ratios).exp()
+    return found
+
+
+def scaling_summary(workers: Mapping[str, int], runs: Sequence[Run]) -> list[dict[str, Any]]:
+    """Speed-up with its interval and efficiency of each number of workers against ONE; nothing without a run
+    with one.
+    """
+    rows = [
+        {
+            "workers": count,
+            "speed_up": gain.centre,
+            "low": gain.low,
+            "high": gain.high,
+            "efficiency": gain.centre / count,
+        }
+        for count, gain in worker_gains(workers, runs).items()
+    ]
+    return rows if len(rows) > 1 else []
+
+
+def workers_of(summary: Mapping[str, Any]) -> dict[str, int]:
+    """Variant -> its number of workers, as `summary.json` has it."""
+    return {v["variant"]: v["settings"]["workers"] for v in summary["variants"]}
 
 
 def summarise(
@@ -269,9 +285,11 @@ def summarise(
         "accepted_variant": best,
         "noise": noise_summary(runs, experiment),
         "forecast": forecast_summary(rates) if rates else None,
-        "scaling": scaling_summary(described) if experiment.change == "workers" else [],
+        "scaling": [],
         "warnings": [*warnings, *_warnings(experiment, described)],
     }
+    if experiment.change == "workers":
+        summary["scaling"] = scaling_summary(workers_of(summary), runs)
     return summary | {"headline": _headline(summary, decided)}
 
 

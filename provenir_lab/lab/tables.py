@@ -9,6 +9,7 @@ from typing import Any
 from provenir_lab.lab.figures.data import duration, stage_name, stage_shares
 from provenir_lab.lab.order import BASELINE
 from provenir_lab.lab.record import CALIBRATION, CONFIRM, MEASURE, STAGES, WARM_UP, Folder, Result
+from provenir_lab.lab.summary import scaling_summary, workers_of
 
 Summary = Mapping[str, Any]
 
@@ -156,6 +157,12 @@ def comparisons(summary: Summary) -> list[Row]:
     return rows
 
 
+def variant_caption(summary: Summary) -> str:
+    """What the table of variants holds."""
+    both = any(c["parts"] == [CONFIRM] for c in summary["comparisons"])
+    return "Records a minute by variant, warm-up left out" + ("; sweep and confirmation together" * both)
+
+
 def variants(summary: Summary) -> list[Row]:
     """A row for each variant."""
     rows = []
@@ -185,11 +192,24 @@ def variants(summary: Summary) -> list[Row]:
     return rows
 
 
-def scaling(summary: Summary) -> list[Row]:
+SCALING_HEADER = ["workers", "speed-up", "interval", "efficiency"]
+
+
+def scaling(result: Result) -> list[Row]:
     """A row for each number of workers."""
+    if result.experiment["change"] != "workers":
+        return []
+    found = scaling_summary(workers_of(result.summary), result.runs)
     return [
-        Row([str(s["workers"]), f"{s['rec_per_min']:,.0f}", f"{s['speed_up']:.2f}", f"{s['efficiency']:.0%}"])
-        for s in summary["scaling"]
+        Row(
+            [
+                str(s["workers"]),
+                f"{s['speed_up']:.2f}",
+                f"{s['low']:.2f} to {s['high']:.2f}" if s["workers"] > 1 else "–",
+                f"{s['efficiency']:.0%}",
+            ]
+        )
+        for s in found
     ]
 
 

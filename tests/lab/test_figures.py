@@ -12,6 +12,7 @@ from provenir_lab.lab.experiment import parse_experiment
 from provenir_lab.lab.figures import data, draw, main_picture, pictures_of
 from provenir_lab.lab.figures.picture import Picture
 from provenir_lab.lab.record import Result
+from provenir_lab.settings import Settings
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -53,11 +54,13 @@ def test_run_order_tells_a_drift(tmp_path: Path) -> None:
     assert "drifts by -21%" in data.run_order(result.summary, result.runs).title
 
 
-def test_points_and_their_medians(baseline: Result) -> None:
+def test_points_and_their_medians(baseline: Result, sweep: Result) -> None:
     found = data.points(baseline.summary, baseline.runs)
     (strip,) = found.strips
     assert len(strip.values) == 10
     assert strip.median == baseline.summary["variants"][0]["rec_per_min"]["median"]
+    labels = [strip.label for strip in data.points(sweep.summary, sweep.runs).strips]
+    assert labels[-2:] == ["baseline, confirmation", "batch_size=1000, confirmation"]
 
 
 def test_forest_tells_estimates_from_verdicts(sweep: Result) -> None:
@@ -68,11 +71,62 @@ def test_forest_tells_estimates_from_verdicts(sweep: Result) -> None:
     assert found.threshold == 0.03
 
 
-def test_sweep_is_in_order_of_the_setting_and_names_the_best(sweep: Result) -> None:
+def test_sweep_is_in_order_of_the_setting_and_names_the_nominated(sweep: Result) -> None:
     found = data.sweep(sweep.summary, "batch_size")
     assert [v.label for v in found.values] == ["50", "500", "1000", "2000"]
-    assert found.tied[0] == "2000"
-    assert found.title.startswith("batch_size 2000 is best")
+    assert found.tied == ("1000",)  # a run of the faster 2000 crashed
+    assert found.title.startswith("batch_size 1000 was nominated: 1.0")
+    assert found.title.endswith(" times the baseline's throughput")
+
+
+@pytest.fixture(scope="module")
+def slower_later(tmp_path_factory: pytest.TempPathFactory) -> Result:
+    """A sweep whose nominated candidate is confirmed at half the speed of the machine."""
+    plan = experiment(name="scaling", change="workers", candidates=[2, 4, 8], documents={"count": 16000})
+    sweep_runs = 4 * (6 + 2)
+    rates = {1: 1000, 2: 1800, 4: 1790, 8: 1500}
+
+    def rate(settings: Settings, number: int) -> float:
+        speed = 1 if number < sweep_runs else 0.5
+        return rates[settings.workers] * speed * (1 + 0.01 * (number % 3))
+
+    return run(SimulatedWorkshop(rate), plan, tmp_path_factory.mktemp("later"))
+
+
+def test_a_sweep_is_drawn_from_its_own_runs(slower_later: Result) -> None:
+    nominated = slower_later.summary["comparisons"][-1]["variant"]
+    found = data.sweep(slower_later.summary, "workers")
+    centres = {v.label: v.centre for v in found.values}
+    best = max(centres, key=lambda label: centres[label])
+    assert nominated == f"workers={best}" and best in ("2", "4")
+    assert found.title.startswith(f"workers {best} was nominated")
+    assert set(found.tied) == {"2", "4"} and found.tied[0] == best
+    assert centres["2"] == pytest.approx(1.8, rel=0.03) and centres["8"] == pytest.approx(1.5, rel=0.03)
+
+
+def test_scaling_is_that_of_the_sweep(slower_later: Result) -> None:
+    found = data.scaling(slower_later.summary, slower_later.runs)
+    assert found is not None
+    best = slower_later.summary["comparisons"][-1]["variant"].removeprefix("workers=")
+    assert found.title.startswith(f"{best} workers are 1.8") and found.title.endswith("(in the sweep)")
+    assert {w: round(gain, 1) for w, gain, _ in found.points} == {1: 1.0, 2: 1.8, 4: 1.8, 8: 1.5}
+    page = slower_later.report.read_text(encoding="utf-8")
+    (table,) = re.findall(r"from the pairs of the sweep</span>.*?</table>", page, re.S)
+    cells = re.findall(r'<th scope="row"[^>]*>(\d+)</th><td>([\d.]+)</td>', table)
+    assert {w: round(float(gain), 1) for w, gain in cells} == {"1": 1.0, "2": 1.8, "4": 1.8, "8": 1.5}
+
+
+def test_a_sweep_without_a_sound_candidate_nominates_none(tmp_path: Path) -> None:
+    plan = experiment(candidates=[50, 1000], documents={"count": 8000})
+    workshop = SimulatedWorkshop(
+        noisy(lambda settings: 1000, 0.01),
+        tables=lambda settings, count: {"app_base": (count, str(settings.batch_size))},
+    )
+    result = run(workshop, plan, tmp_path)
+    found = data.sweep(result.summary, "batch_size")
+    assert (found.title, found.tied) == ("No value of batch_size passed the gates", ())
+    assert "gates not passed" in found.description
+    check_picture(draw.sweep(found))
 
 
 def test_stages_are_milliseconds_a_document(baseline: Result) -> None:
@@ -97,10 +151,11 @@ def test_slices_tell_decay_from_steadiness() -> None:
 
 
 def test_scaling_is_against_one_worker(scaling: Result) -> None:
-    found = data.scaling(scaling.summary)
+    found = data.scaling(scaling.summary, scaling.runs)
+    assert found is not None
     assert [w for w, _, _ in found.points] == [1, 2, 4]
     assert [round(gain, 1) for _, gain, _ in found.points] == [1.0, 1.9, 3.0]
-    assert found.title == "4 workers are 3.00 times as fast as one: efficiency 75%"
+    assert found.title == "4 workers are 3.00 times as fast as one: efficiency 75% (in the sweep)"
 
 
 def test_waterfall_multiplies_and_shows_what_was_measured() -> None:

@@ -137,10 +137,6 @@ def test_noise_floor() -> None:
     assert floor[1] == pytest.approx(0.9375)
 
 
-def test_speed_up_and_efficiency() -> None:
-    assert statistics.speed_up(1000, 3200, 4) == (3.2, 0.8)
-
-
 def test_forecast_turns_the_interval_round() -> None:
     found = statistics.forecast(11_000_000, statistics.Estimate(60_000, 50_000, 80_000, 0.95))
     assert found.hours == pytest.approx(11_000_000 / 60_000 / 60)

@@ -42,8 +42,9 @@ def _drawings(result: Result) -> dict[str, Callable[[], Picture]]:
     within = data.slices(summary)
     if within is not None:
         found["slices"] = lambda: draw.slices(within)
-    if summary["scaling"]:
-        found["scaling"] = lambda: draw.scaling(data.scaling(summary))
+    speed_up = data.scaling(summary, runs) if result.experiment["change"] == "workers" else None
+    if speed_up is not None:
+        found["scaling"] = lambda: draw.scaling(speed_up)
     if summary["forecast"]:
         parts = [(summary["accepted_variant"], summary["forecast"])]
         found["forecast"] = lambda: draw.forecast(data.forecast(parts, summary["workload"]["profile"]))

@@ -12,6 +12,7 @@ from typing import Any
 
 from provenir_lab.lab.order import BASELINE
 from provenir_lab.lab.record import CALIBRATION, CONFIRM, MEASURE, STAGES, WARM_UP, Run
+from provenir_lab.lab.summary import scaling_summary, workers_of
 
 Summary = Mapping[str, Any]
 
@@ -76,16 +77,23 @@ class Points:
 
 
 def points(summary: Summary, runs: Sequence[Run]) -> Points:
-    """Figure 2."""
-    strips = []
-    for variant in summary["variants"]:
-        values = tuple(r.rec_per_min for r in _estimated(runs) if r.variant == variant["variant"] and r.valid)
-        if values:
-            strips.append(Strip(variant["variant"], values, statistics.median(values)))
-    best = max(strips, key=lambda strip: strip.median)
-    title = f"{best.label} has the highest median, {best.median:,.0f} records a minute"
-    description = "; ".join(f"{s.label}: {len(s.values)} runs, median {s.median:,.0f}" for s in strips) + "."
-    return Points(title, description, tuple(strips))
+    """Figure 2. The runs of a sweep and those of its confirmation stand apart: their conditions differ."""
+    strips = {}
+    for part, note in ((MEASURE, ""), (CONFIRM, ", confirmation")):
+        for variant in (v["variant"] for v in summary["variants"]):
+            values = tuple(r.rec_per_min for r in runs if (r.part, r.variant) == (part, variant) and r.valid)
+            if values:
+                strips[part, variant] = Strip(f"{variant}{note}", values, statistics.median(values))
+    judged = _judged(summary)
+    part, named = (judged["parts"][-1], judged["variant"]) if judged else (MEASURE, BASELINE)
+    title = f"{named} has no valid run beside the baseline's"
+    first, base = strips.get((part, named)), strips.get((part, BASELINE))
+    if first is not None and base is not None:
+        title = f"{named}: median {first.median:,.0f} records a minute" + (
+            "" if named == BASELINE else f", {BASELINE}: {base.median:,.0f}"
+        )
+    described = (f"{s.label}: {len(s.values)} runs, median {s.median:,.0f}" for s in strips.values())
+    return Points(title, f"{'; '.join(described)}.", tuple(strips.values()))
 
 
 @dataclass(frozen=True)
@@ -135,7 +143,7 @@ def experiment_forest(summary: Summary) -> Forest:
         (c["variant"] + (" (confirmed)" if c["parts"] == [CONFIRM] else ""), c)
         for c in summary["comparisons"]
     ]
-    judged = next((c for c in reversed(summary["comparisons"]) if c["verdict"]), None)
+    judged = _judged(summary)
     title = "No comparison was judged"
     if judged is not None:
         gain = f" at {judged['ratio']['centre']:.3f} times the throughput" if judged["ratio"] else ""
@@ -173,42 +181,46 @@ def waterfall(steps: Sequence[tuple[str, float]], measured: Interval | None) -> 
 
 @dataclass(frozen=True)
 class Sweep:
-    """Figure 5: throughput by the value of the setting that varies."""
+    """Figure 5: throughput by the value of the setting that varies, the baseline's own = 1."""
 
     title: str
     description: str
     setting: str
     values: tuple[Interval, ...]
-    """In order of the setting; medians with their intervals, records a minute."""
+    """In order of the setting; ratios with their intervals."""
     tied: tuple[str, ...]
-    """Labels of the best and of those that do as well."""
+    """Labels of the nominated value and of those that do as well; empty: none was nominated."""
     numeric: bool
 
 
 def sweep(summary: Summary, setting: str) -> Sweep:
-    """Figure 5: from the sweep's own blocks, so that all values had the same conditions."""
-    shown = []
-    for variant in summary["variants"]:
-        rate = variant.get("rec_per_min")
-        if rate:
-            value = variant["settings"][setting]
-            shown.append(
-                (value, Interval(str(value), rate["median"], rate["median_low"], rate["median_high"]))
-            )
+    """Figure 5: from the sweep's own pairs, which also nominate: all values had the same conditions."""
+    settings = {v["variant"]: v["settings"][setting] for v in summary["variants"]}
+    shown = [(settings[BASELINE], Interval(str(settings[BASELINE]), 1.0, 1.0, 1.0, "baseline"))]
+    for c in summary["comparisons"]:
+        if c["parts"] == [MEASURE] and c["verdict"] is None and c["ratio"]:
+            value, ratio = settings[c["variant"]], c["ratio"]
+            note = "" if c["gates"]["passed"] else "gates not passed"
+            shown.append((value, Interval(str(value), ratio["centre"], ratio["low"], ratio["high"], note)))
     numeric = all(isinstance(value, (int, float)) and not isinstance(value, bool) for value, _ in shown)
     if numeric:
         shown.sort(key=lambda pair: pair[0])
     values = tuple(interval for _, interval in shown)
-    best = max(values, key=lambda interval: interval.centre)
-    settings = {v["variant"]: str(v["settings"][setting]) for v in summary["variants"]}
-    tied = (best.label, *(settings[name] for name in summary["tied"] if settings[name] != best.label))
-    title = f"{setting} {best.label} is best, {best.centre:,.0f} records a minute" + (
-        f"; tied: {', '.join(tied[1:])}" if tied[1:] else ""
+    last = summary["comparisons"][-1]
+    title = f"No value of {setting} passed the gates"
+    tied: tuple[str, ...] = ()
+    if last["parts"] == [CONFIRM]:
+        best = str(settings[last["variant"]])
+        tied = (best, *(str(settings[name]) for name in summary["tied"]))
+        gain = next(interval.centre for interval in values if interval.label == best)
+        title = f"{setting} {best} was nominated: {gain:.3f} times the baseline's throughput" + (
+            f"; tied: {', '.join(tied[1:])}" if tied[1:] else ""
+        )
+    described = (
+        f"{v.label}: {v.centre:.3f} ({v.low:.3f} to {v.high:.3f}){f', {v.note}' if v.note else ''}"
+        for v in values
     )
-    description = (
-        "; ".join(f"{v.label}: {v.centre:,.0f} ({v.low:,.0f} to {v.high:,.0f})" for v in values) + "."
-    )
-    return Sweep(title, description, setting, values, tied, numeric)
+    return Sweep(title, f"{'; '.join(described)}.", setting, values, tied, numeric)
 
 
 @dataclass(frozen=True)
@@ -292,13 +304,23 @@ class Scaling:
     """(workers, speed-up, efficiency)."""
 
 
-def scaling(summary: Summary) -> Scaling:
-    """Figure 8."""
-    found = tuple((s["workers"], s["speed_up"], s["efficiency"]) for s in summary["scaling"])
-    workers, gain, efficiency = found[-1]
-    title = f"{workers} workers are {gain:.2f} times as fast as one: efficiency {efficiency:.0%}"
-    description = "; ".join(f"{w} workers: speed-up {g:.2f}, efficiency {e:.0%}" for w, g, e in found) + "."
-    return Scaling(title, description, found)
+def scaling(summary: Summary, runs: Sequence[Run]) -> Scaling | None:
+    """Figure 8; None without a run with one worker. Its title is about the number that was judged."""
+    workers = workers_of(summary)
+    found = tuple((s["workers"], s["speed_up"], s["efficiency"]) for s in scaling_summary(workers, runs))
+    if not found:
+        return None
+    judged = _judged(summary)
+    named = next((p for p in found if judged and p[0] == workers[judged["variant"]]), found[-1])
+    title = f"{_workers(named[0])} {named[1]:.2f} times as fast as one: efficiency {named[2]:.0%}"
+    if summary["comparisons"][-1]["parts"] == [CONFIRM]:
+        title += " (in the sweep)"
+    described = (f"{w} worker{'s' * (w > 1)}: speed-up {g:.2f}, efficiency {e:.0%}" for w, g, e in found)
+    return Scaling(title, f"{'; '.join(described)}.", found)
+
+
+def _workers(count: int) -> str:
+    return "1 worker is" if count == 1 else f"{count} workers are"
 
 
 @dataclass(frozen=True)
@@ -336,8 +358,9 @@ def _kind(run: Run) -> str:
     return "warm-up" if run.part == WARM_UP else "measured"
 
 
-def _estimated(runs: Sequence[Run]) -> list[Run]:
-    return [run for run in runs if run.part in (MEASURE, CONFIRM)]
+def _judged(summary: Summary) -> Mapping[str, Any] | None:
+    """The comparison that has a verdict."""
+    return next((c for c in reversed(summary["comparisons"]) if c["verdict"]), None)
 
 
 def _variant(summary: Summary, name: str) -> Mapping[str, Any]:

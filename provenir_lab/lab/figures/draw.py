@@ -209,9 +209,9 @@ def sweep(found: data.Sweep) -> Picture:
         axes.set_xticks(xs, [v.label for v in found.values])
         if not found.numeric:
             axes.set_xlim(-0.6, len(xs) - 0.4)
-        _thousands(axes.yaxis)
-        axes.set_xlabel(f"{found.setting} (filled: best and tied with it)")
-        axes.set_ylabel("records a minute")
+        axes.axhline(1, color=MUTED, linewidth=1, zorder=0)
+        axes.set_xlabel(f"{found.setting} (filled: nominated and tied with it)")
+        axes.set_ylabel("throughput / baseline's")
         axes.grid(axis="y")
 
     return _picture("sweep", found, 3.0, draw)
