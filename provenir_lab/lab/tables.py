@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from provenir_lab.lab.experiment import TOGETHER, variant_name
 from provenir_lab.lab.figures.data import duration, stage_name, stage_shares
 from provenir_lab.lab.order import BASELINE
 from provenir_lab.lab.record import CALIBRATION, CONFIRM, MEASURE, STAGES, WARM_UP, Folder, Result
 from provenir_lab.lab.summary import scaling_summary, workers_of
+from provenir_lab.lab.verdict import only_void
 
 Summary = Mapping[str, Any]
 
@@ -70,8 +72,7 @@ def conclusion(summary: Summary) -> list[str]:
         return ["The baseline is steady enough to judge experiments against."]
     name, of_code = judged["variant"], "tests" in judged["gates"]
     lines = [f"{name} is {judged['verdict']}: {judged['reason']}."]
-    advice = _CODE_ADVICE if of_code else _SETTING_ADVICE
-    lines.append(advice[judged["decision"]].format(name=name))
+    lines.append(_advice(summary, judged, of_code))
     if of_code:
         lines.append(_tests_text(judged["gates"]["tests"]))
     if judged["verdict"] == "INCONCLUSIVE":
@@ -84,10 +85,16 @@ def conclusion(summary: Summary) -> list[str]:
 
 
 _SETTING_ADVICE = {
-    "keep": "Keep it: add --set {name} when processing, or let a campaign accept it.",
+    "keep": "Keep it: add {options} when processing, or let a campaign accept it.",
     "revert": "Leave {name} out. If that is a surprise, look at the stages: which one grew?",
-    "reject": "Do not use it, however fast. Find out why the data differ before anything else.",
+    "reject": "Do not use it, however fast. Put right what the gates found before anything else.",
     "baseline stays": "Leave the setting as it is.",
+}
+_TOGETHER_ADVICE = {
+    **_SETTING_ADVICE,
+    "keep": "Keep them: add {options} when processing.",
+    "revert": "Keep the original settings, and revert phases one at a time to find the one that costs.",
+    "baseline stays": "Keep the original settings.",
 }
 _CODE_ADVICE = {
     "keep": "Keep the new version.",
@@ -95,6 +102,27 @@ _CODE_ADVICE = {
     "reject": "Do not use the new version, however fast. Put right what the gates found first.",
     "baseline stays": "The new version is no reason to change: decide by other things than speed.",
 }
+
+
+_VOID_ADVICE = (
+    "Nothing is known against the data, but a run that does not count leaves no verdict: find out in the table of"
+    " runs why it is void, put that right, and measure again."
+)
+
+
+def _advice(summary: Summary, judged: Mapping[str, Any], of_code: bool) -> str:
+    """What to do about the verdict."""
+    name, decision = judged["variant"], judged["decision"]
+    if decision == "reject" and only_void(judged["gates"]["problems"]):
+        return _VOID_ADVICE
+    base, candidate = (
+        next(v["settings"] for v in summary["variants"] if v["variant"] == wanted)
+        for wanted in (BASELINE, name)
+    )
+    options = [f"--set {variant_name(k, v)}" for k, v in candidate.items() if base.get(k) != v]
+    settings = _TOGETHER_ADVICE if name == TOGETHER else _SETTING_ADVICE
+    advice = _CODE_ADVICE if of_code else settings
+    return advice[decision].format(name=name, options=" ".join(options))
 
 
 def _tests_text(tests: Mapping[str, Any] | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -116,6 +117,11 @@ def gate_problems(baseline: Sequence[Run], candidate: Sequence[Run], digests: Di
     if failed > allowed:
         problems.append(f"{failed} documents failed, {allowed} under the baseline")
     return problems
+
+
+def only_void(problems: Sequence[str]) -> bool:
+    """Whether `gate_problems` found void runs and nothing else: nothing is known against the data."""
+    return all(re.match(r"run \d+ \(.*\) is void: ", problem) for problem in problems)
 
 
 def difference(expected: TableDigests, found: TableDigests) -> str:

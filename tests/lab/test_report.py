@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from lab_simulation import SimulatedWorkshop, experiment, noisy, run
 
-from provenir_lab.lab.experiment import parse_experiment
+from provenir_lab.lab.experiment import Documents, parse_experiment, together
 from provenir_lab.lab.notebook_page import render_notebook
 from provenir_lab.lab.record import Result
 from provenir_lab.lab.report import render
@@ -131,6 +131,25 @@ def test_tables_for_spreadsheets_lie_beside_the_report(baseline: Result, sweep: 
 def test_a_result_shows_itself_in_a_notebook(sweep: Result) -> None:
     text = sweep._repr_html_()
     assert "FASTER" in text and "<table>" in text and "report.html" in text
+
+
+def test_what_to_do_names_the_settings_as_they_are_typed(sweep: Result, tmp_path: Path) -> None:
+    assert "add --set batch_size=2000 when processing" in str(sweep.conclusion)
+    plan = together({"batch_size": 1000, "workers": 2}, Documents(count=8000), runs=6)
+    workshop = SimulatedWorkshop(noisy(lambda settings: 1000 * settings.workers, 0.01))
+    both = str(run(workshop, plan, tmp_path).conclusion)
+    assert "Keep them: add --set batch_size=1000 --set workers=2 when processing." in both
+
+
+def test_what_to_do_about_void_runs_is_not_to_look_for_other_data(tmp_path: Path) -> None:
+    faster = noisy(lambda settings: 1000 + settings.batch_size / 10, 0.01)
+    crashed = run(SimulatedWorkshop(faster, crashes=frozenset({9})), experiment(), tmp_path / "crash")
+    assert crashed.summary["comparisons"][-1]["verdict"] == "INVALID"
+    assert "Nothing is known against the data" in str(crashed.conclusion)
+    loses = SimulatedWorkshop(
+        faster, tables=lambda settings, count: {"app_base": (count * (settings.batch_size == 500), "a")}
+    )
+    assert "Do not use it, however fast" in str(run(loses, experiment(), tmp_path / "loses").conclusion)
 
 
 def test_no_figure_is_written_in_half(baseline: Result) -> None:
