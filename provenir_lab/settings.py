@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -20,6 +21,8 @@ from provenir_lab.errors import UsageError
 DEFAULT_DATABASE = "sqlite:///lab.db"
 DATABASE_VARIABLE = "PROVENIR_LAB_DATABASE"
 PROFILE_FILE = "provenir_lab.toml"
+_CAN_BE_SHOWN = re.compile(r"[\w .\\/-]{1,100}")
+"""Names and paths; anything else may be a mistyped URL with its password."""
 
 
 class Settings(BaseModel):
@@ -134,6 +137,10 @@ def find_database(
             advice = f"there is no {PROFILE_FILE} here or above; give a URL such as {DEFAULT_DATABASE}"
         else:
             advice = f"{path}: {suggestion(wanted, profiles, 'profiles')}"
+        if not _CAN_BE_SHOWN.fullmatch(wanted):
+            raise UsageError(
+                f"the database is neither a URL (system://user@host/name) nor a profile: {advice}"
+            )
         raise UsageError(f"no database profile is named {wanted}: {advice}")
     assert path is not None
     return _read_profile(wanted, profiles[wanted], f"{path}: databases.{wanted}", environ)

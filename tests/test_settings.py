@@ -121,3 +121,24 @@ def test_what_is_wrong_with_a_profile(tmp_path: Path, content: str, wanted: str,
         find_database(wanted, environ={}, folder=tmp_path)
     assert message in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "mistyped",
+    [
+        "postgresql:/lab:hunter2@h/db",
+        "lab:hunter2@h/db",
+        "Driver=x;PWD=hunter2",
+        "postgresql:lab?password=hunter2",
+    ],
+)
+@pytest.mark.parametrize("content", [None, PROFILES])
+def test_a_mistyped_url_is_not_repeated(tmp_path: Path, mistyped: str, content: str | None) -> None:
+    """It may hold a password."""
+    if content is not None:
+        (tmp_path / "provenir_lab.toml").write_text(content, encoding="utf-8")
+    with pytest.raises(
+        UsageError, match=r"neither a URL \(system://user@host/name\) nor a profile: "
+    ) as refused:
+        find_database(mistyped, environ={}, folder=tmp_path)
+    assert "hunter2" not in str(refused.value)

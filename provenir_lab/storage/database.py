@@ -85,7 +85,8 @@ def masked(url: str) -> str:
     except (sa.exc.ArgumentError, ValueError):
         return "(not a database URL)"
     query: dict[str, Any] = {
-        key: re.sub(r"(?i)\b(pwd|password)\s*=\s*(\{[^}]*\}|[^;]*)", r"\1=***", str(value))
+        # in braces a value may hold ; and }}, which stands for }
+        key: re.sub(r"(?i)\b(pwd|password)\s*=\s*(\{([^}]|\}\})*(\}|$))?[^;]*", r"\1=***", str(value))
         if key.lower() == "odbc_connect"
         else ("***" if re.search("(?i)pass|pwd|secret|token", key) else value)
         for key, value in parsed.query.items()

@@ -22,12 +22,17 @@ from provenir_lab.storage.schema import Target, is_lab
         ("mssql+pyodbc://h/d?pwd=s3cret", "mssql+pyodbc://h/d?pwd=***"),
         ("mssql+pyodbc:///?odbc_connect=DRIVER%3DX%3BPWD%3D{s3;cret}%3BUID%3Du", None),
         ("mssql+pyodbc:///?odbc_connect=DRIVER%3DX%3Bpassword+%3D+s3cret", None),
+        ("mssql+pyodbc:///?odbc_connect=PWD%3D{ab}}s3cret}%3BUID%3Du", None),
+        ("mssql+pyodbc:///?odbc_connect=PWD%3D{ab}s3cret%3BUID%3Du", None),
+        ("mssql+pyodbc:///?odbc_connect=PWD%3D{ab}}%3Bs3cret", None),
         ("sqlite:///lab.db", "sqlite:///lab.db"),
         ("s3cret", "(not a database URL)"),
     ],
 )
 def test_a_password_is_never_shown(url: str, shown: str | None) -> None:
     assert "cret" not in masked(url)
+    if "UID" in url:
+        assert masked(url).endswith("%3D***%3BUID%3Du")
     if shown is not None:
         assert masked(url) == shown
 
