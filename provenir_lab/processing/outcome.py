@@ -37,6 +37,8 @@ class Tally:
     """Database connections that workers opened."""
     connection_uses: int = 0
     """How often workers took a connection, a new one or one that was kept."""
+    write_method: str = ""
+    """By which rows were written; empty before a worker told."""
     worker_deaths: int = 0
     """Process pools that broke because a worker died; its spans were run again."""
     stages: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
@@ -77,6 +79,7 @@ class Tally:
         self.retries += other.retries
         self.connects += other.connects
         self.connection_uses += other.connection_uses
+        self.write_method = self.write_method or other.write_method
         self.worker_deaths += other.worker_deaths
         self.failed.update(other.failed)
         self.rows.update(other.rows)
@@ -138,8 +141,10 @@ class Outcome:
     stages: Mapping[str, float]
     """Stage -> seconds, summed over workers; see `STAGES`."""
     slices: tuple[Slice, ...]
+    write_method: str
+    """By which rows were written: what the setting `auto` became."""
     settings: Settings
-    """As really used."""
+    """What was asked for, with the number of workers of a cluster."""
     cluster: str | None = None
     """The Dask cluster that did the work, with its dashboard; None: this machine's own processes."""
 
@@ -169,6 +174,7 @@ class Outcome:
             *((f"  {category}", count) for category, count in self.failed.items()),
             ("seconds", self.seconds),
             ("records per minute", round(self.rec_per_min)),
+            ("write method", self.write_method),
             *([("Dask cluster", self.cluster)] if self.cluster else ()),
             ("CPU seconds", self.cpu_seconds),
             ("peak memory, MB", self.peak_memory_mb),
@@ -220,6 +226,7 @@ def outcome_of(
         peak_memory_mb=sum(tally.peak_memory.values()),
         stages=dict(tally.stages),
         slices=slices_of(tally.commits, tally.begun or 0.0),
+        write_method=tally.write_method,
         settings=settings,
         cluster=cluster,
     )

@@ -87,7 +87,7 @@ class Worker:
         failures that are not logged yet stay pending.
         """
         job = self._job
-        tally = Tally(begun=time.perf_counter())
+        tally = Tally(begun=time.perf_counter(), write_method=self._writer.method)
         cpu = time.process_time()
         committer = Committer(
             self._writer,

@@ -50,6 +50,7 @@ def test_tables_do_not_depend_on_settings(
     lab = new_lab(sqlite_url, documents(), **settings)
     outcome = lab.process()
     assert (outcome.succeeded, outcome.failed, outcome.skipped) == (300, {}, 0)
+    assert outcome.write_method == "executemany"
     assert digests(lab) == expected
     found = counts(lab)
     assert found.pop("processing_log") == 300
@@ -357,6 +358,17 @@ def test_the_outcome_accounts_for_the_run(sqlite_url: str) -> None:
     assert plain["rec_per_min"] == outcome.rec_per_min
     assert plain["settings"]["batch_size"] == 20
     assert outcome.session_id in outcome._repr_html_()
+
+
+def test_the_outcome_names_the_write_method(place: Place) -> None:
+    lab = new_lab(place.url, documents(3), place.schema)
+    best = {"sqlite": ["executemany"], "postgresql": ["copy"], "mssql": ["fast_executemany", "executemany"]}
+    for asked, used in (("auto", best[place.kind]), ("executemany", ["executemany"])):
+        outcome = lab.process(limit=1, write_method=asked)
+        assert outcome.write_method in used
+        assert outcome.to_dict()["write_method"] == outcome.write_method
+        assert ("write method", outcome.write_method) in outcome.summary()
+        assert outcome.settings.write_method == asked
 
 
 def test_progress_counts_up_to_all_documents(sqlite_url: str) -> None:
