@@ -226,7 +226,11 @@ class Writer:
         }
         counts = connection.execute(self._count, ids).one()
         for name, count in zip(self._inserts, counts, strict=True):
-            if count != len(settled.rows[name]):
+            if count > len(settled.rows[name]):  # left there by others; the split finds whose they are
+                raise DatabaseRefusal(
+                    "constraint_violation", f"{name}: holds rows of this application already"
+                )
+            if count < len(settled.rows[name]):
                 raise DatabaseError(f"{name}: {count} of {len(settled.rows[name])} rows arrived; rolled back")
 
 

@@ -234,6 +234,19 @@ def test_an_application_loaded_by_hand_is_left_untouched(sqlite_url: str) -> Non
     assert rows(lab, f"SELECT * FROM app_base WHERE app_id = {made[0].app_id}") == before
 
 
+def test_rows_that_were_left_behind_fail_their_document_alone(sqlite_url: str) -> None:
+    lab = new_lab(sqlite_url, documents(20))
+    execute(
+        lab, "INSERT INTO scores (app_id, score_identifier, score) VALUES (:i, 'LEFT', 7)", i=FIRST_ID + 4
+    )
+    outcome = lab.process()
+    assert (outcome.succeeded, outcome.failed) == (19, {"constraint_violation": 1})
+    reason = "scores: holds rows of this application already"
+    assert failed(lab) == {FIRST_ID + 4: ("constraint_violation", reason)}
+    left = f"SELECT score_identifier, score FROM scores WHERE app_id = {FIRST_ID + 4}"
+    assert rows(lab, left) == [("LEFT", 7)]
+
+
 def test_contacts_of_another_application_are_left_out_the_same_way_each_time(sqlite_url: str) -> None:
     made = list(generate(200, seed=3, profile="compact", duplicate_contacts=0.3))
     lab = new_lab(sqlite_url, made)
