@@ -84,10 +84,29 @@ _SQLSERVER_REFUSALS = {
     8114: ("value_out_of_range", "number out of the column's range"),
     8115: ("value_out_of_range", "number out of the column's range"),
 }
-_SQLSERVER_TRANSIENT = {1204, 1205, 1222, 3960, 4060, 10928, 10929, 40197, 40501, 40613, 49918, 49919, 49920}
+_SQLSERVER_TRANSIENT = {
+    596,  # the session was killed
+    1204,
+    1205,
+    1222,
+    3960,
+    4060,
+    6005,  # the server shuts down
+    8645,  # no memory for the query in time
+    10928,
+    10929,
+    40197,
+    40501,
+    40613,
+    49918,
+    49919,
+    49920,
+}
+_IDENTITY_INSERT_OFF = 544
 _SQLSERVER_TERMINAL = {
     208: "a table is missing",
     207: "a column is missing",
+    _IDENTITY_INSERT_OFF: "ids cannot be written into its identity column",
     229: "this login lacks a right that the work needs",
     1105: "the database is full: free space and run again",
     9002: "the transaction log is full: free space and run again",
@@ -95,11 +114,13 @@ _SQLSERVER_TERMINAL = {
     18452: "the login failed",
     18456: "the login failed",
 }
-_SQLSERVER_RAISED = 50000
-"""RAISERROR and THROW, in a trigger for example, give this number or a larger one."""
+_SQLSERVER_RAISED, _RAISED_STATE = 50000, "42000"
+"""RAISERROR and THROW, in a trigger for example, give this number or a larger one, with this SQLSTATE."""
 _OTHER_REFUSAL = ("constraint_violation", "a value that the database refuses")
 _REFUSAL_CLASSES = ("22", "23", "44")
 """SQLSTATE begins so for data exceptions, constraints and the CHECK OPTION of a view."""
+_ABOUT_VALUES = {*_SQLSERVER_REFUSALS, _IDENTITY_INSERT_OFF}
+"""What errors of the SQLSTATE classes 22 and 23 can be: they quote values, which may look like numbers."""
 # SQLSTATE of ODBC, where the native number says nothing
 _ODBC_REFUSALS = {
     "22001": ("value_too_long", "text longer than the column"),
@@ -206,6 +227,8 @@ def _postgresql(
 
 def _sqlserver(error: Any, table: str | None, lost: bool) -> DatabaseRefusal | TransientError | DatabaseError:
     state, numbers = _odbc_codes(error)
+    if state[:2] in ("22", "23"):
+        numbers &= _ABOUT_VALUES
     for number in numbers:
         if number in _SQLSERVER_TRANSIENT:
             return TransientError(f"the server gave the work back (error {number})")
@@ -215,7 +238,7 @@ def _sqlserver(error: Any, table: str | None, lost: bool) -> DatabaseRefusal | T
             return DatabaseError(_where(table, _SQLSERVER_TERMINAL[number]))
         if number in _TLS_NUMBERS:
             return DatabaseError(f"the encrypted connection to SQL Server failed: {_CERTIFICATE_HINT}")
-        if number >= _SQLSERVER_RAISED:
+        if number >= _SQLSERVER_RAISED and state == _RAISED_STATE:
             return _refusal(_OTHER_REFUSAL, table)
     if state == _CANNOT_CONNECT:  # the server is not there, or the handshake failed
         return TransientError(f"the connection to SQL Server failed ({state}); {_CERTIFICATE_HINT}")
@@ -236,9 +259,10 @@ def _odbc_codes(error: Any) -> tuple[str, set[int]]:
     state = str(error.args[0]) if error.args else ""
     if not re.fullmatch("[0-9A-Z]{5}", state):
         state = "unknown"  # pyodbc puts a text there
-    # pyodbc gives the native number nowhere else: "[42000] [Microsoft]... (1205) (SQLExecDirectW)"
+    # pyodbc gives the native number nowhere else: "[42000] [Microsoft]... (1205) (SQLExecDirectW)"; before it
+    # the text may quote a value that looks the same
     text = str(error.args[1]) if len(error.args) > 1 else ""
-    return state, {int(number) for number in re.findall(r"\((-?\d+)\) \(SQL", text)}
+    return state, {int(number) for number in re.findall(r"\((-?\d+)\) \(SQL\w+\)", text)[-1:]}
 
 
 def native_numbers(messages: Sequence[tuple[str, str]]) -> set[int]:

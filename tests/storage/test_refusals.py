@@ -22,11 +22,13 @@ def sqlite(code: int, kind: type[sqlite3.Error] = sqlite3.OperationalError) -> s
     return error
 
 
-def sqlserver(state: str, number: int | None) -> Any:
-    """An error as pyodbc makes it, without needing an ODBC manager."""
+def sqlserver(state: str, number: int | None, quoted: str = "", further: str = "") -> Any:
+    """An error as pyodbc makes it, with no need of an ODBC manager; `further` are messages behind it."""
     error = type("ProgrammingError", (Exception,), {"__module__": "pyodbc"})
     shown = "" if number is None else f" ({number}) (SQLExecDirectW)"
-    return error(state, f"[{state}] [Microsoft][ODBC Driver 18 for SQL Server] {CANARY} (12){shown}")
+    return error(
+        state, f"[{state}] [Microsoft][ODBC Driver 18 for SQL Server] {CANARY} (12){quoted}{shown}{further}"
+    )
 
 
 def mssql_python(words: str, *numbers: int) -> Any:
@@ -61,6 +63,12 @@ def mssql_python(words: str, *numbers: int) -> Any:
         (sqlite(18), "constraint_violation"),
         (sqlite(20), "constraint_violation"),
         (sqlserver("23000", 2627), "constraint_violation"),
+        (sqlserver("23000", 2627, "(18456) (SQLExecDirectW)"), "constraint_violation"),
+        (
+            sqlserver("23000", 2627, further="; [23000] (18456) (SQLExecDirectW). (2627)"),
+            "constraint_violation",
+        ),
+        (sqlserver("22001", 2628, further="; [22001] (1205) (SQLExecDirectW)' (2628)"), "value_too_long"),
         (sqlserver("23000", 547), "constraint_violation"),
         (sqlserver("23000", 515), "missing_required"),
         (sqlserver("22001", 8152), "value_too_long"),
@@ -96,6 +104,10 @@ def test_a_refusal_has_the_documents_category(error: Exception, category: str) -
         sqlite(6),
         sqlserver("40001", 1205),
         sqlserver("42000", 1222),
+        sqlserver("42000", 1222, "(229) (SQLExecDirectW)"),
+        sqlserver("HY000", 596),
+        sqlserver("42000", 6005),
+        sqlserver("42000", 8645),
         sqlserver("42000", 3960),
         sqlserver("08S01", None),
         sqlserver("HYT00", None),
@@ -126,6 +138,7 @@ def test_what_may_pass_is_transient(error: Exception) -> None:
         (sqlite3.ProgrammingError(CANARY), "ProgrammingError"),
         (sqlserver("42000", 9002), "full"),
         (sqlserver("28000", 18456), "login"),
+        (sqlserver("23000", 544), "identity column"),
         (sqlserver("42S02", 208), "table is missing"),
         (sqlserver("08004", 911), "no such database"),
         (sqlserver("08001", -2146893019), "TrustServerCertificate=yes"),
