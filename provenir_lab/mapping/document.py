@@ -74,6 +74,11 @@ def decode(raw: bytes) -> str:
         return raw.decode("windows-1252", errors="replace")
 
 
+def too_large(size: int, limit: int) -> Rejected:
+    """Why a document of at least `size` bytes is refused where `limit` are allowed."""
+    return Rejected("too_large", f"{size / MB:.1f} MB or more, max_document_mb is {limit // MB}")
+
+
 class DocumentReader:
     """Turns texts into `Document`s. Safe to share between threads: each gets its own parser."""
 
@@ -105,8 +110,7 @@ class DocumentReader:
             if size <= self._max_bytes and not text.isascii():
                 size = len(text.encode("utf-8", "surrogatepass"))
             if size > self._max_bytes:
-                limit = self._max_bytes // MB
-                raise Rejected("too_large", f"{size / MB:.1f} MB or more, max_document_mb is {limit}")
+                raise too_large(size, self._max_bytes)
         document = self._parse(text)
         top = document.ancestors[0] if document.ancestors else document.root
         if top is None or top.tag != self._path[0]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from provenir_lab.errors import Rejected, TransientError
-from provenir_lab.mapping.document import MB, Document
+from provenir_lab.mapping.document import MB, Document, too_large
 from provenir_lab.mapping.plan import Mapper
 from provenir_lab.processing.commit import Document as Mapped
 from provenir_lab.processing.commit import Failure
@@ -77,23 +77,31 @@ class Preparation:
     def pages(self, first: int | None = None, limit: int | None = None) -> Iterator[Page]:
         """Pages of at most a batch each, from app_id `first` on, at most `limit` documents in all.
 
-        A database that fails in passing is waited for; then reading goes on behind the last page.
+        A database that fails in passing is waited for; then reading goes on behind the last page. Where
+        memory ends, documents are read one at a time, soon more again.
         """
         patience = Patience(self._retry_seconds)
         waiting = 0.0
+        size, alone = self._batch_size, False
         while True:
             begun = time.perf_counter()
             try:
-                for documents in self._read(first, limit):
+                for documents in self._unread(first) if alone else self._read(first, limit, size):
                     yield Page(documents, {"fetch": time.perf_counter() - begun, "wait": waiting})
                     patience.reset()
                     waiting = 0.0
                     first = documents[-1].app_id + 1
                     limit = None if limit is None else limit - len(documents)
                     begun = time.perf_counter()
-                return
+                    if alone or size < self._batch_size:
+                        size, alone = min(2 * size, self._batch_size), False
+                        break
+                else:
+                    return
             except TransientError as error:
                 waiting += patience.wait(error)
+            except MemoryError:
+                size, alone = 1, size == 1
 
     def batch(self, page: Page) -> Batch:
         """The page's documents as rows, or as failures; both in app_id order."""
@@ -131,9 +139,18 @@ class Preparation:
     def _map_whole(self, short: list[Prefix], batch: Batch, seconds: dict[str, float]) -> None:
         """Reads, parses and maps the documents whose beginning was not enough."""
         clock = time.perf_counter
-        for portion in _portions(short):
+        portions = deque(_portions(short))
+        while portions:
+            portion = portions.popleft()
             begun = clock()
-            whole, waited = self._whole(portion)
+            try:
+                whole, waited = self._whole(portion)
+            except MemoryError:
+                if len(portion) > 1:
+                    portions.extendleft([app_id] for app_id in portion)
+                else:
+                    self._map(portion[0], _OUT_OF_MEMORY, batch)
+                continue
             read = clock()
             parsed = {app_id: self._parse_text(text) for app_id, text in whole.items()}
             seconds["fetch"] += read - begun - waited
@@ -146,13 +163,17 @@ class Preparation:
         batch.documents.sort(key=lambda document: document[0])
         batch.failures.sort(key=lambda failure: failure[0])
 
-    def _read(self, first: int | None, limit: int | None) -> Iterator[Sequence[Prefix]]:
+    def _read(self, first: int | None, limit: int | None, size: int) -> Iterator[Sequence[Prefix]]:
         pending = self._pending(first)
         if self._length is not None:
-            yield from pending.prefix_pages(self._batch_size, limit, self._length)
-        else:
-            for page in pending.pages(self._batch_size, limit):
-                yield [Prefix(app_id, text, True, 0) for app_id, text in page]
+            return pending.prefix_pages(size, limit, self._length)
+        return pending.pages(size, limit, self._max_bytes)
+
+    def _unread(self, first: int | None) -> Iterator[Sequence[Prefix]]:
+        """The next document without its text, for which alone there is too little memory."""
+        app_id = self._pending(first).next_id()
+        if app_id is not None:
+            yield [Prefix(app_id, None, False, 0)]
 
     def _whole(self, app_ids: list[int]) -> tuple[dict[int, str | None], float]:
         """The whole texts of documents, and the seconds for which the database had to be waited for."""
@@ -176,10 +197,12 @@ class Preparation:
 
     def _parse_prefix(self, document: Prefix) -> Document | Rejected | None:
         """The parsed document, why it cannot be parsed, or None if only the whole text can tell."""
+        if document.size > self._max_bytes:
+            return too_large(document.size, self._max_bytes)
         if document.complete:
             return self._parse_text(document.text)
-        if document.size > self._max_bytes:
-            return None
+        if document.text is None:
+            return _OUT_OF_MEMORY
         found = self._parse_text(document.text)
         return found if isinstance(found, Document) and found.root is not None else None
 

@@ -30,7 +30,7 @@ class Prefix(NamedTuple):
     complete: bool
     """Whether `text` is surely all of it."""
     size: int
-    """Bytes of the whole text as the database keeps it; 0 for NULL."""
+    """Bytes that the whole text has at least, as UTF-8; 0 for NULL, and where the database does not say."""
 
 
 @dataclass
@@ -65,6 +65,18 @@ def decoded(value: str | bytes | None) -> str | None:
     return value.decode("utf-8", _KEPT) if isinstance(value, bytes) else value
 
 
+def least_bytes(text: sa.ColumnElement[Any], dialect: str) -> sa.ColumnElement[Any] | None:
+    """Bytes that a text has at least as UTF-8, told without reading it; None if the database cannot."""
+    if dialect == "postgresql":
+        return sa.func.octet_length(text)
+    # in two bytes a character perhaps, which UTF-8 may need one for
+    if dialect == "mssql":
+        return sa.func.datalength(text) / sa.literal_column("2")
+    if sqlite3.sqlite_version_info >= (3, 43):
+        return sa.func.octet_length(text) / sa.literal_column("2")
+    return None
+
+
 class PrefixReader:
     """Reads prefixes of one text column: `columns` is what to select, `documents` takes it from there."""
 
@@ -95,7 +107,8 @@ class PrefixReader:
         if not self._blobs:
             for row in rows:
                 app_id, text, size = tuple(row)
-                yield Prefix(app_id, decoded(text), text is None or size <= characters, size or 0)
+                least = (size or 0) if self._dialect == "postgresql" else (size or 0) // 2
+                yield Prefix(app_id, decoded(text), text is None or size <= characters, least)
             return
         driver: Any = connection.connection.driver_connection
         for row in rows.all():

@@ -10,7 +10,14 @@ import sqlalchemy as sa
 
 from provenir_lab.storage.database import reading, translated
 from provenir_lab.storage.ids import among, as_parameter
-from provenir_lab.storage.prefix import Prefix, PrefixLength, PrefixReader, accept_any_bytes, decoded
+from provenir_lab.storage.prefix import (
+    Prefix,
+    PrefixLength,
+    PrefixReader,
+    accept_any_bytes,
+    decoded,
+    least_bytes,
+)
 from provenir_lab.storage.schema import (
     BLANK_CAMPAIGN,
     CAMPAIGN_TABLE,
@@ -65,18 +72,28 @@ class Pending:
         with reading(self._engine) as connection:
             return int(connection.scalar(extra) or 0)
 
-    def pages(self, page_size: int, limit: int | None = None) -> Iterator[list[Document]]:
+    def pages(
+        self, page_size: int, limit: int | None = None, max_bytes: int | None = None
+    ) -> Iterator[list[Prefix]]:
         """Pages of at most `page_size` whole documents, `limit` in all; each is read by key after the last.
 
-        Rows added behind the reader are left to the next run. Between pages no connection is held.
+        A text that is surely longer than `max_bytes` is left out, where the database tells without reading
+        it. Rows added behind the reader are left to the next run. Between pages no connection is held.
         """
-        return self._walk(page_size, limit, self._whole_page)
+        return self._walk(page_size, limit, lambda after, size: self._whole_page(after, size, max_bytes))
 
     def prefix_pages(self, page_size: int, limit: int | None, length: PrefixLength) -> Iterator[list[Prefix]]:
         """Like `pages`, with the first `length.characters` (as it stands at each page) of every text only."""
         return self._walk(
             page_size, limit, lambda after, size: self._prefix_page(after, size, length.characters)
         )
+
+    def next_id(self) -> int | None:
+        """The first pending app_id."""
+        query = self._pending(sa.select(sa.func.min(self._source.c.app_id)), self._start)
+        with reading(self._engine) as connection:
+            found: int | None = connection.scalar(query)
+        return found
 
     def whole(self, app_ids: Collection[int]) -> dict[int, str | None]:
         """The whole texts of documents whose prefix was too short."""
@@ -115,14 +132,19 @@ class Pending:
             left = None if left is None else left - len(page)
             yield page
 
-    def _whole_page(self, after: int | None, size: int) -> list[Document]:
-        query = self._next(after, size, self._source.c.app_id, self._text)
+    def _whole_page(self, after: int | None, size: int, max_bytes: int | None) -> list[Prefix]:
+        text: sa.ColumnElement[Any] = self._text
+        least = least_bytes(text, self._dialect)
+        if least is not None and max_bytes is not None:
+            text = sa.case((least > max_bytes, sa.null()), else_=text)
+        known = sa.literal_column("0") if least is None else sa.func.coalesce(least, 0)
+        query = self._next(after, size, self._source.c.app_id, text, known)
         with reading(self._engine) as connection:
             # few rows at a time from the server: a page that closes early has not loaded the rest
             streaming = connection.execution_options(stream_results=True, max_row_buffer=20)
             accept_any_bytes(connection)
             with streaming.execute(query) as rows:
-                return self._close((app_id, decoded(text)) for app_id, text in rows)
+                return self._close(Prefix(i, decoded(found), True, least) for i, found, least in rows)
 
     def _prefix_page(self, after: int | None, size: int, characters: int) -> list[Prefix]:
         with reading(self._engine) as connection:

@@ -6,12 +6,15 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 from labs import FIRST_ID, digests, documents, execute, failed, new_lab, put
 
 COUNT = 60
+_NO_MEMORY = {f"the {who} needs more memory than there is" for who in ("parser", "document")}
 GREEDY = FIRST_ID + 33
 LIMITED = (
     "import resource, sys\n"
@@ -29,22 +32,32 @@ def greedy(text: str, size: int) -> str:
     return text.replace("<CustData>", "<CustData>" + element * (size // len(element)), 1)
 
 
+def huge(text: str, size: int) -> str:
+    """`size` bytes of text behind the mapped part, of which there is too little memory to see them all."""
+    return text + "<!--" + "y" * size + "-->"
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux limits the address space")
 @pytest.mark.parametrize(
-    ("workers", "size"),
-    [(1, 14_000_000), (2, 9_900_000)],
-    ids=["in the parser, mostly", "in this program, mostly"],
+    ("bad", "options", "reasons"),
+    [
+        (partial(greedy, size=14_000_000), ["--workers=1"], _NO_MEMORY),
+        (partial(greedy, size=9_900_000), ["--workers=2"], _NO_MEMORY),
+        (partial(huge, size=250_000_000), ["--workers=1"], {"250.0 MB or more, max_document_mb is 16"}),
+        (partial(huge, size=250_000_000), ["--workers=1", "--set=fetch=whole"], _NO_MEMORY),
+    ],
+    ids=["in the parser, mostly", "in this program, mostly", "not even read", "in the driver"],
 )
 def test_the_document_fails_and_all_others_are_written(
-    sqlite_url: str, tmp_path: Path, workers: int, size: int
+    sqlite_url: str, tmp_path: Path, bad: Callable[[str], str], options: list[str], reasons: set[str]
 ) -> None:
     made = {d.app_id: d.text for d in documents(COUNT)}
-    made[GREEDY] = greedy(made[GREEDY], size)
+    made[GREEDY] = bad(made[GREEDY])
     lab = new_lab(sqlite_url)
     put(lab, made.items(), {d.campaign_num for d in documents(COUNT)})
     script = tmp_path / "limited.py"
     script.write_text(LIMITED, encoding="utf-8")
-    arguments = ["process", "--json", "--quiet", "--database", sqlite_url, f"--workers={workers}"]
+    arguments = ["process", "--json", "--quiet", "--database", sqlite_url, *options]
     settings = ["--set=stop_after_failures=10", "--batch-size=10", "--metrics", str(tmp_path / "runs")]
     ended = subprocess.run(
         [sys.executable, str(script), "400000000", *arguments, *settings],
@@ -59,7 +72,7 @@ def test_the_document_fails_and_all_others_are_written(
     assert outcome["worker_deaths"] == 0
     ((app_id, (category, reason)),) = failed(lab).items()
     assert (app_id, category) == (GREEDY, "too_large")
-    assert reason in {f"the {who} needs more memory than there is" for who in ("parser", "document")}
+    assert reason in reasons
     neighbours = new_lab(f"sqlite:///{tmp_path / 'neighbours.db'}", documents(COUNT))
     execute(neighbours, f"DELETE FROM app_xml WHERE app_id = {GREEDY}")
     neighbours.process()

@@ -48,7 +48,7 @@ def test_texts_that_are_kept_as_bytes_are_read_all_the_same(sqlite_url: str, key
         )
     expected = {1: "\u00e9b", 2: "\udcffb", 3: "b\udcff"}
     pending = Pending(engine, Target(None, packaged_tables(), "docs", "xml"))
-    assert [dict(page) for page in pending.pages(9)] == [expected]
+    assert [{i: text for i, text, *_ in page} for page in pending.pages(9)] == [expected]
     assert pending.whole([1, 2, 3]) == expected
     (page,) = pending.prefix_pages(9, None, PrefixLength(100))
     assert {prefix.app_id: prefix.text for prefix in page} == expected

@@ -57,7 +57,7 @@ def test_failed_documents_become_pending_again(lab: Lab) -> None:
     pending = Pending(lab.engine, lab.target)
 
     def waiting() -> list[int]:
-        return [app_id for page in pending.pages(99) for app_id, _ in page]
+        return [app_id for page in pending.pages(99) for app_id, *_ in page]
 
     assert waiting() == []
     assert reopen_failed(lab.engine, lab.target, "malformed_xml") == 1

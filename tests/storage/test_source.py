@@ -1,3 +1,5 @@
+import sqlite3
+
 import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
@@ -20,7 +22,7 @@ def log(lab: Lab, app_ids: list[int]) -> None:
 
 
 def ids(pending: Pending, page_size: int, limit: int | None = None) -> list[list[int]]:
-    return [[app_id for app_id, _ in page] for page in pending.pages(page_size, limit)]
+    return [[app_id for app_id, *_ in page] for page in pending.pages(page_size, limit)]
 
 
 def test_pages_hold_what_has_no_outcome_in_order(lab: Lab) -> None:
@@ -29,7 +31,9 @@ def test_pages_hold_what_has_no_outcome_in_order(lab: Lab) -> None:
     pending = Pending(lab.engine, lab.target)
     assert ids(pending, 2) == [[1, 3], [7, 9]]
     assert pending.count() == 4
-    assert next(pending.pages(10)) == [(i, f"<x>{i}</x>") for i in (1, 3, 7, 9)]
+    assert [document[:2] for document in next(pending.pages(10))] == [
+        (i, f"<x>{i}</x>") for i in (1, 3, 7, 9)
+    ]
 
 
 def test_a_range_includes_both_ends(lab: Lab) -> None:
@@ -50,8 +54,8 @@ def test_each_document_is_read_once_while_outcomes_and_documents_arrive(lab: Lab
     store(lab, [2, 4, 6, 8])
     seen = []
     for page in Pending(lab.engine, lab.target).pages(2):
-        seen += [app_id for app_id, _ in page]
-        log(lab, [app_id for app_id, _ in page])
+        seen += [app_id for app_id, *_ in page]
+        log(lab, [app_id for app_id, *_ in page])
         if seen == [2, 4]:
             store(lab, [1, 7])
     assert seen == [2, 4, 6, 7, 8]
@@ -109,7 +113,17 @@ def test_texts_come_back_to_the_byte(lab: Lab) -> None:
         else:
             texts[3] = " "
         store_documents(connection, lab.target, list(enumerate(texts)))
-    assert [text for page in Pending(lab.engine, lab.target).pages(2) for _, text in page] == texts
+    assert [text for page in Pending(lab.engine, lab.target).pages(2) for _, text, *_ in page] == texts
+
+
+def test_a_text_over_the_limit_is_not_read_where_its_size_is_known(lab: Lab) -> None:
+    with writing(lab.engine) as connection:
+        store_documents(connection, lab.target, [(1, "x" * 1000), (2, "y" * 5000)])
+    (page,) = Pending(lab.engine, lab.target).pages(9, max_bytes=1000)
+    assert page[0] == (1, "x" * 1000, True, page[0].size)
+    if lab.engine.dialect.name != "sqlite" or sqlite3.sqlite_version_info >= (3, 43):
+        assert page[1].text is None
+        assert page[1].size > 1000
 
 
 def test_new_campaigns_are_added_once(lab: Lab) -> None:
@@ -144,8 +158,8 @@ def test_a_source_without_a_key_may_repeat_an_app_id(lab: Lab) -> None:
         )
     target = Target(lab.target.schema, TABLES, "staging", "xml")
     pending = Pending(lab.engine, target)
-    assert [doc for page in pending.pages(2) for doc in page] == [(1, "a"), (2, "b"), (3, "c")]
-    assert [doc for page in pending.pages(4) for doc in page] == [(1, "a"), (2, "b"), (3, "c")]
+    assert [doc[:2] for page in pending.pages(2) for doc in page] == [(1, "a"), (2, "b"), (3, "c")]
+    assert [doc[:2] for page in pending.pages(4) for doc in page] == [(1, "a"), (2, "b"), (3, "c")]
     assert (pending.count(), pending.repeated()) == (3, 3)
 
 
