@@ -201,11 +201,11 @@ class _Session:
         """All parts of the experiment; its comparisons, the judged one last."""
         names, runs, seed = list(self.variants), self.experiment.runs, self.experiment.seed
         if self.experiment.is_baseline:
-            self.warm_up(repeats(WARM_UP, 2))
+            self.warm_up(repeats(WARM_UP, self.experiment.warm_up))
             self.run_part(repeats(MEASURE, runs))
             self.require_baseline()
             return []
-        self.warm_up(blocks(WARM_UP, names, 2, seed))
+        self.warm_up(blocks(WARM_UP, names, self.experiment.warm_up, seed))
         self.run_part(blocks(MEASURE, names, runs, seed))
         self.require_baseline()
         if len(names) == 2:

@@ -108,6 +108,11 @@ class Experiment(BaseModel):
     def threshold(self) -> float:
         return self.threshold_percent / 100
 
+    @property
+    def warm_up(self) -> int:
+        """Warm-up runs of each variant: a block, of the quick form half a one."""
+        return 1 if self.is_quick else 2
+
     @model_validator(mode="before")
     @classmethod
     def _one_change(cls, values: Any) -> Any:

@@ -223,9 +223,9 @@ def test_the_index_page(finished: tuple[CampaignResult, Simulation]) -> None:
 def test_how_long_the_campaign_of_the_project_is_likely_to_take() -> None:
     file = Path(__file__).parents[2] / "experiments" / "campaign-phase2.yaml"
     first, second = campaign_minutes(file)
-    assert 20 < first < second < 40
+    assert 20 < first < second <= 40
     quick = campaign_minutes(file, quick=True)
-    assert quick[0] == quick[1] < first / 3  # one look
+    assert 3 < quick[0] == quick[1] <= 6  # one look
 
 
 @pytest.mark.parametrize("stop", ["batch-size", "prefetch", "end-to-end"])

@@ -104,7 +104,7 @@ def test_the_quick_form() -> None:
     plan = experiment(candidates=[50, 200, 1000], runs=10, max_runs=40, quick={"candidates": [50, 1000]})
     quick = plan.as_quick()
     assert (quick.runs, quick.max_runs, quick.candidates) == (6, 6, [50, 1000])
-    assert (quick.documents.min_seconds, quick.is_quick) == (1.0, True)
+    assert (quick.documents.min_seconds, quick.is_quick, quick.warm_up) == (1.0, True, 1)
     assert parse_experiment(quick.model_dump(mode="json"), "again") == quick
 
 

@@ -85,7 +85,7 @@ def nearly_finished(experiment: Experiment, tmp_path: Path) -> str:
     ensure_lab(place)
     workshop = SimulatedWorkshop(
         noisy(lambda settings: 1000.0, 0.01),
-        interrupt_at=15,
+        interrupt_at=13,
         environment=DatabaseWorkshop(place).environment(),
     )
     folder = tmp_path / "results" / experiment.name / "interrupted"
