@@ -122,17 +122,18 @@ def make_plan(
 def stored_noise(
     results: Path, environment: Mapping[str, Any], folder: Path | None = None
 ) -> dict[str, Any] | None:
-    """The noise of the newest baseline in `results`, or of the campaign that `folder` is a step of; None if
-    there is none of this machine and database.
+    """The noise of the newest baseline of this machine and database in `results`, or of the campaign that
+    `folder` is a step of; None if there is none.
     """
     stored = [*results.glob(f"{BASELINE_NAME}/*/summary.json")]
     if folder is not None:
         stored += folder.parent.glob(f"*-{BASELINE_NAME}/summary.json")
-    if not stored:
-        return None
-    baseline = load_result(max(stored, key=lambda file: file.parent.name).parent)  # names begin with the time
-    same = all(baseline.environment.get(key) == environment.get(key) for key in ("cpu", "database"))
-    return baseline.summary["noise"] if same else None
+    for file in sorted(stored, key=lambda file: file.parent.name, reverse=True):  # names begin with the time
+        baseline = load_result(file.parent)
+        if all(baseline.environment.get(key) == environment.get(key) for key in ("cpu", "database")):
+            noise: dict[str, Any] | None = baseline.summary["noise"]
+            return noise
+    return None
 
 
 def confidence_of(experiment: Experiment) -> float:

@@ -199,8 +199,11 @@ def test_the_stored_experiment_can_be_run_again(tmp_path: Path) -> None:
 
 def test_the_noise_floor_of_the_last_baseline_raises_the_threshold(tmp_path: Path) -> None:
     run(SimulatedWorkshop(noisy(lambda settings: 1000, 0.06)), parse_experiment(BASELINE, "test"), tmp_path)
+    newer = SimulatedWorkshop(noisy(lambda settings: 1000, 0.2), environment=ENVIRONMENT | {"cpu": "Another"})
+    elsewhere = run(newer, parse_experiment(BASELINE, "test"), tmp_path / "elsewhere").folder
+    elsewhere.rename(tmp_path / "baseline" / "20260103T000000Z-newer")
     result = run(SimulatedWorkshop(noisy(larger_is(0.0), 0.06)), experiment(), tmp_path)
-    floor = json.loads(next((tmp_path / "baseline").glob("*/summary.json")).read_text(encoding="utf-8"))[
+    floor = json.loads(min((tmp_path / "baseline").glob("*/summary.json")).read_text(encoding="utf-8"))[
         "noise"
     ]
     assert result.summary["threshold_percent"] == pytest.approx(floor["floor"] * 100, abs=0.01)
