@@ -160,7 +160,7 @@ def run_campaign(
     file = find_file(campaign)
     plan = load_campaign(file)
     experiments = [load_experiment(file.parent / name) for name in plan.experiments]
-    runner = notebook_runner(database, contract, progress)
+    runner = notebook_runner(database, contract, results, progress)
     environment = DatabaseWorkshop(open_place(database, contract)).environment()
     accepted = None if quick or plan.accepted is None else file.parent / plan.accepted
     return conduct_campaign(

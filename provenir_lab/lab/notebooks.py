@@ -70,7 +70,7 @@ def run_baseline_notebook(
         "min_seconds": float(min_seconds),
     }
     kept = _folder(folder, results, BASELINE_NAME)
-    parameters |= _common(database, contract, settings)
+    parameters |= _common(database, contract, settings, results)
     return _run(BASELINE_NOTEBOOK, parameters, kept, database, _Watch("Baseline", progress))
 
 
@@ -93,7 +93,7 @@ def run_experiment_notebook(
     file = find_file(experiment)
     plan = load_experiment(file)
     if plan.is_baseline:
-        return notebook_runner(database, contract, progress)(
+        return notebook_runner(database, contract, results, progress)(
             adjusted(plan, runs, documents, quick=quick),
             settings or Settings(),
             _folder(folder, results, plan.name).path,
@@ -119,17 +119,18 @@ def run_experiment_notebook(
         "documents": documents if isinstance(documents, int) else 0,
     }
     kept = _folder(folder, results, plan.name)
-    parameters |= _common(database, contract, settings)
+    parameters |= _common(database, contract, settings, results)
     return _run(notebook, parameters, kept, database, _Watch(plan.title, progress))
 
 
 def notebook_of(experiment: Experiment) -> str | None:
     """The notebook that shows an experiment; None: there is none, and its report says it all."""
-    return experiment.notebook or NOTEBOOKS.get(experiment.change or "")
+    usual = BASELINE_NOTEBOOK if experiment.is_baseline else NOTEBOOKS.get(experiment.change or "")
+    return experiment.notebook or usual
 
 
 def notebook_runner(
-    database: Database, contract: str | Path | None, progress: Progress
+    database: Database, contract: str | Path | None, results: str | Path, progress: Progress
 ) -> Callable[[Experiment, Settings, Path], Result]:
     """What runs the steps of a campaign: each through its notebook, one without a notebook in this
     process.
@@ -137,34 +138,24 @@ def notebook_runner(
 
     def run(experiment: Experiment, settings: Settings, path: Path) -> Result:
         kept = Folder(path)
-        if experiment.is_baseline:
-            documents = experiment.documents
-            return run_baseline_notebook(
+        notebook = notebook_of(experiment)
+        if notebook is None:
+            return run_experiment(
                 database,
+                experiment,
                 contract=contract,
-                runs=experiment.runs,
-                documents=documents.count,
-                profile=documents.profile,
-                seed=documents.seed,
-                min_seconds=documents.min_seconds,
                 settings=settings,
+                results=results,
                 folder=path,
                 progress=progress,
             )
-        if notebook_of(experiment) is None:
-            return run_experiment(
-                database, experiment, contract=contract, settings=settings, folder=path, progress=progress
-            )
         if not (path / "plan.json").is_file():
             kept.write_yaml("experiment.yaml", experiment.model_dump(mode="json"))
-        return run_experiment_notebook(
-            database,
-            path / "experiment.yaml",
-            contract=contract,
-            settings=settings,
-            folder=path,
-            progress=progress,
-        )
+        parameters: dict[str, Any] = {"experiment": str((path / "experiment.yaml").resolve())}
+        if not experiment.is_baseline:
+            parameters |= {"quick": False}  # the file is in the form that was asked for
+        parameters |= _common(database, contract, settings, results)
+        return _run(notebook, parameters, kept, database, _Watch(experiment.title, progress))
 
     return run
 
@@ -189,13 +180,16 @@ def _folder(folder: str | Path | None, results: str | Path, name: str) -> Folder
     return Folder(Path(folder)) if folder else new_folder(results, name, utc_now(), secrets.token_hex(3))
 
 
-def _common(database: Database, contract: str | Path | None, settings: Settings | None) -> dict[str, Any]:
+def _common(
+    database: Database, contract: str | Path | None, settings: Settings | None, results: str | Path
+) -> dict[str, Any]:
     """Parameters of every notebook. Never a URL: it may hold a password, and parameters are stored."""
     return {
         "database": database.name if _is_profile(database) else "",
         "database_schema": database.schema or "",
         "contract": str(Path(contract).resolve()) if contract else "",
         "settings": settings.model_dump(exclude_defaults=True) if settings else {},
+        "results": str(Path(results).resolve()),
     }
 
 

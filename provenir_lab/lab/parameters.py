@@ -72,6 +72,8 @@ class Parameters(BaseModel):
 class BaselineParameters(Parameters):
     """Of `01-baseline`."""
 
+    experiment: str = ""
+    """An experiment file without candidates, which says all that is below."""
     runs: int = Field(default=10, ge=1, le=1000)
     documents: int = Field(default=0, ge=0)
     """0: as many as make a run last `min_seconds`."""
@@ -83,10 +85,14 @@ class BaselineParameters(Parameters):
 
     def run(self) -> Result:
         """Runs the baseline, with its progress shown in the notebook."""
-        from provenir_lab.lab.session import run_baseline
+        from provenir_lab.lab.notebooks import find_file
+        from provenir_lab.lab.session import run_baseline, run_experiment
 
         database = self.place()
         with shown_progress() as progress:
+            if self.experiment:
+                file = find_file(self.experiment)
+                return run_experiment(database, file, progress=progress, **self.common())
             return run_baseline(
                 database,
                 runs=self.runs,

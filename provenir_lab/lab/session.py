@@ -137,4 +137,5 @@ def plan_experiment(
         experiment = load_experiment(experiment)
     accepted = settings or Settings()
     experiment.check(accepted)
-    return make_plan(experiment, accepted, Path(results), DatabaseWorkshop(place).environment())
+    environment = DatabaseWorkshop(place).environment()
+    return make_plan(experiment, accepted, Path(results), environment, Path(folder) if folder else None)

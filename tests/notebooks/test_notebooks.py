@@ -129,14 +129,41 @@ def test_it_runs_under_plain_papermill(path: Path, tmp_path: Path, monkeypatch: 
         assert last.peak_memory_mb != 80.0  # the last run was not simulated
 
 
+def noisy_baseline(database: Database, results: Path) -> None:
+    """A simulated baseline of this machine and database, with a noise floor above any threshold."""
+    place = open_place(database)
+    ensure_lab(place)
+    workshop = SimulatedWorkshop(
+        noisy(lambda settings: 1000.0, 0.1), environment=DatabaseWorkshop(place).environment()
+    )
+    baseline = Experiment(name="baseline", title="Baseline", documents=Documents(count=20))
+    conduct(workshop, baseline, Settings(), results)
+
+
+def test_a_baseline_file_runs_through_its_notebook_as_it_says(tmp_path: Path) -> None:
+    database = Database("sqlite", f"sqlite:///{tmp_path / 'lab.db'}")
+    plan = {
+        "name": "small-batches", "title": "Small batches", "settings": {"batch_size": 7}, "runs": 2,
+        "documents": {"count": 20, "duplicate_contacts": 0.5, "min_seconds": 0.01}, "threshold_percent": 7,
+    }  # fmt: skip
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(plan), encoding="utf-8")
+    result = run_experiment_notebook(database, tmp_path / "mine.yaml", results=tmp_path / "results")
+    assert result.folder.parent == tmp_path / "results" / "small-batches"
+    assert Experiment.model_validate(result.experiment) == Experiment.model_validate(plan)
+    assert result.summary["variants"][0]["settings"]["batch_size"] == 7
+    assert (result.folder / "notebook.html").is_file()
+
+
 def test_an_experiment_runs_through_its_notebook(tmp_path: Path) -> None:
     database = Database("sqlite", f"sqlite:///{tmp_path / 'lab.db'}")
     plan = yaml.safe_load((ROOT / "experiments" / "phase1-ablation.yaml").read_text(encoding="utf-8"))
     plan["quick"] = {"candidates": ["enum_cache"]}
     (tmp_path / "ablation.yaml").write_text(yaml.safe_dump(plan), encoding="utf-8")
+    noisy_baseline(database, tmp_path / "results")
     result = run_experiment_notebook(
         database, tmp_path / "ablation.yaml", quick=True, documents=20, results=tmp_path / "results"
     )
+    assert result.summary["threshold_source"] == "the noise floor of the last stored baseline"
     assert result.summary["indicative"]
     assert result.summary["comparisons"][-1]["gates"]["passed"]
     check_page((result.folder / "notebook.html").read_text(encoding="utf-8"))
