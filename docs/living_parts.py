@@ -13,9 +13,10 @@ from provenir_lab.lab.campaign import Campaign, CampaignResult, load_campaign, l
 from provenir_lab.lab.claims import claims
 from provenir_lab.lab.compare import forecast
 from provenir_lab.lab.decisions import Decision
-from provenir_lab.lab.experiment import Experiment, load_experiment
+from provenir_lab.lab.experiment import TOGETHER, Experiment, load_experiment
 from provenir_lab.lab.index import end_to_end_text
 from provenir_lab.lab.old_benchmark import stored_old_benchmark
+from provenir_lab.lab.order import BASELINE
 from provenir_lab.lab.record import Result, load_result, newest_result
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -202,16 +203,21 @@ def together(reference: Reference) -> str:
 def migration(reference: Reference) -> str:
     """How long a migration takes at what was measured, on compact and on realistic documents."""
     found = reference.campaign
-    sources = [("the campaign's original settings", found.baseline)] if found else []
-    if found and found.end_to_end:
-        sources.append(("the settings it accepted", found.end_to_end))
+    sources: list[tuple[str, Result, str]] = []
+    if found:  # both from one session where there is one: its ratio is that of the end-to-end comparison
+        whole = found.end_to_end
+        sources.append(("the campaign's original settings", whole or found.baseline, BASELINE))
+        if whole:
+            sources.append(("the settings it accepted", whole, TOGETHER))
     realistic = reference.result("selective-parsing")
     if realistic:
-        sources.append(("the original settings on realistic documents", realistic))
+        sources.append(("the original settings on realistic documents", realistic, BASELINE))
     if not sources:
         return missing(CAMPAIGN_FILE, "campaign")
-    lines = [f"- {name}: {forecast(r.folder, MIGRATION_DOCUMENTS).headline}" for name, r in sources]
-    return "\n".join(lines)
+    return "\n".join(
+        f"- {name}: {forecast(result.folder, MIGRATION_DOCUMENTS, variant=variant).headline}"
+        for name, result, variant in sources
+    )
 
 
 def metrics(reference: Reference) -> str:

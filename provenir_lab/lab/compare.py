@@ -131,25 +131,32 @@ def compare(folder_a: str | Path, folder_b: str | Path) -> ComparedResults:
 
 
 def forecast(
-    folder: str | Path | None, documents: int, *, results: str | Path = "results"
+    folder: str | Path | None,
+    documents: int,
+    *,
+    results: str | Path = "results",
+    variant: str | None = None,
 ) -> MigrationForecast:
     """How long `documents` take at the throughput of a stored result; None: the newest baseline in `results`.
 
-    Raises UsageError if there is none.
+    `variant` is one of the result's; None: what it accepted. Raises UsageError if there is none.
     """
     if folder is None:
         folder = newest_result(results, BASELINE_NAME)
         if folder is None:
             raise UsageError(f"{results} holds no baseline to forecast from: run provenir-lab baseline")
     result = load_result(folder)
-    rates = [run.rec_per_min for run in _accepted_runs(result)]
+    rates = [run.rec_per_min for run in _runs(result, variant or result.summary["accepted_variant"])]
     found = statistics.forecast(documents, statistics.median_estimate(rates))
     workload = result.summary["workload"]
     return MigrationForecast(found, workload["profile"], workload["characters_mean"], result.report)
 
 
 def _accepted_runs(result: Result) -> list[Run]:
-    variant = result.summary["accepted_variant"]
+    return _runs(result, result.summary["accepted_variant"])
+
+
+def _runs(result: Result, variant: str) -> list[Run]:
     runs = [r for r in result.runs if r.variant == variant and r.part in (MEASURE, CONFIRM) and r.valid]
     if not runs:
         raise UsageError(f"{result.folder} holds no valid run of {variant}")
