@@ -122,9 +122,22 @@ def variant_summary(
         "failed": valid[0].failed,
         "failures": dict(valid[0].failures),
         "rows": valid[0].rows,
-        "outliers": [valid[i].order for i in statistics.outliers([run.rec_per_min for run in valid])],
+        "outliers": odd_runs(valid),
         "slices": _median_slices(valid),
     }
+
+
+def odd_runs(runs: Sequence[Run]) -> list[int]:
+    """Orders of the runs far from the others of their variant, in the sweep or in the confirmation."""
+    groups: dict[tuple[str, str], list[Run]] = {}
+    for run in runs:
+        if run.valid and run.part in (MEASURE, CONFIRM):
+            groups.setdefault((run.part, run.variant), []).append(run)
+    return sorted(
+        group[i].order
+        for group in groups.values()
+        for i in statistics.outliers([run.rec_per_min for run in group])
+    )
 
 
 def _median_slices(runs: Sequence[Run]) -> list[dict[str, float]]:

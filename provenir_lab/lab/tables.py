@@ -10,7 +10,7 @@ from provenir_lab.lab.experiment import TOGETHER, variant_name
 from provenir_lab.lab.figures.data import duration, stage_name, stage_shares
 from provenir_lab.lab.order import BASELINE
 from provenir_lab.lab.record import CALIBRATION, CONFIRM, MEASURE, STAGES, WARM_UP, Folder, Result
-from provenir_lab.lab.summary import scaling_summary, workers_of
+from provenir_lab.lab.summary import odd_runs, scaling_summary, workers_of
 from provenir_lab.lab.verdict import only_void
 
 Summary = Mapping[str, Any]
@@ -26,7 +26,7 @@ COMPARISON_HEADER = [
 STAGE_HEADER = ["variant", *(stage_name(stage).lower() for stage in STAGES), "largest share"]
 RUN_HEADER = [
     "run", "part", "variant", "block", "documents", "failed", "rows", "seconds", "records a minute",
-    "CPU s", "memory, MB", "void because",
+    "CPU s", "memory, MB", "remark",
 ]  # fmt: skip
 
 
@@ -105,8 +105,8 @@ _CODE_ADVICE = {
 
 
 _VOID_ADVICE = (
-    "Nothing is known against the data, but a run that does not count leaves no verdict: find out in the table of"
-    " runs why it is void, put that right, and measure again."
+    "Nothing is known against the data, but a void run leaves no verdict: see in the table of runs why it"
+    " is void, put that right, and measure again."
 )
 
 
@@ -155,12 +155,13 @@ def comparisons(summary: Summary) -> list[Row]:
     rows = []
     for c in summary["comparisons"]:
         ratio = c["ratio"]
-        reason = c["reason"] or "; ".join(c["gates"]["problems"])
+        reason = c["reason"] or "; ".join(c["gates"]["problems"]) or "estimate only"
         if c["ratio_without_outliers"]:
             other = c["ratio_without_outliers"]
-            pairs = ", ".join(str(p) for p in c["outlier_pairs"])
+            odd = c["outlier_pairs"]
+            pairs, them = ("pairs", "them") if len(odd) > 1 else ("pair", "it")
             reason += (
-                f" (outlying pairs {pairs} are in; without them {other['centre']:.3f},"
+                f" (with the odd {pairs} {', '.join(map(str, odd))}; without {them} {other['centre']:.3f},"
                 f" {other['low']:.3f} to {other['high']:.3f})"
             )
         rows.append(
@@ -178,7 +179,7 @@ def comparisons(summary: Summary) -> list[Row]:
                     f"{ratio['confidence']:.1%}" if ratio else "–",
                     f"{summary['threshold_percent']:g} %",
                     c["verdict"] or "–",
-                    reason.strip() or "estimate only",
+                    reason,
                 ]
             )
         )
@@ -329,7 +330,8 @@ def table_digests(result: Result) -> list[Row]:
 
 
 def runs(result: Result) -> list[Row]:
-    """Every run in time order."""
+    """Every run in time order; the remark says why it is void, or that it is odd."""
+    odd = odd_runs(result.runs)
     return [
         Row(
             [
@@ -344,7 +346,7 @@ def runs(result: Result) -> list[Row]:
                 f"{run.rec_per_min:,.0f}",
                 f"{run.cpu_seconds:.2f}",
                 f"{run.peak_memory_mb:,.0f}",
-                run.void,
+                f"void: {run.void}" if run.void else "odd: far from the others" * (run.order in odd),
             ],
             aside=run.part in (CALIBRATION, WARM_UP) or not run.valid,
         )

@@ -48,6 +48,22 @@ def test_run_order_shows_every_run_with_its_kind(sweep: Result) -> None:
     assert re.match(r"The baseline varies by \d\.\d% from run to run", found.title)
 
 
+def test_an_odd_run_is_marked_and_counts(tmp_path: Path) -> None:
+    def rate(settings: Settings, number: int) -> float:
+        return 500 if number == 9 else 1000 + number % 4
+
+    result = run(SimulatedWorkshop(rate), experiment(), tmp_path)
+    found = data.run_order(result.summary, result.runs)
+    assert [(p.order, p.kind) for p in found.points if p.odd] == [(10, "measured")]
+    assert "1 odd" in found.description
+    assert "odd, counts all the same" in draw.run_order(found).svg
+    (odd,) = [v for v in result.summary["variants"] if v["outliers"]]
+    assert (odd["outliers"], odd["valid"]) == ([10], 6)
+    page = result.report.read_text(encoding="utf-8")
+    assert re.findall(r'<th scope="row">(\d+)</th>(?:(?!</tr>).)*odd: far from the others', page) == ["10"]
+    assert "with the odd pair " in page  # a single one
+
+
 def test_run_order_tells_a_drift(tmp_path: Path) -> None:
     plan = parse_experiment({"name": "baseline", "title": "B", "documents": {"count": 2000}}, "test")
     result = run(SimulatedWorkshop(lambda settings, number: 1000 - 20 * number), plan, tmp_path)

@@ -12,7 +12,7 @@ from typing import Any
 
 from provenir_lab.lab.order import BASELINE
 from provenir_lab.lab.record import CALIBRATION, CONFIRM, MEASURE, STAGES, WARM_UP, Run
-from provenir_lab.lab.summary import scaling_summary, workers_of
+from provenir_lab.lab.summary import odd_runs, scaling_summary, workers_of
 
 Summary = Mapping[str, Any]
 
@@ -25,6 +25,8 @@ class Point:
     rec_per_min: float
     variant: str
     kind: str
+    odd: bool = False
+    """Far from the others of its variant; it counts all the same."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +44,11 @@ def run_order(summary: Summary, runs: Sequence[Run]) -> RunOrder:
     """Figure 1. Warm-up and void runs are shown apart; runs for finding the number of documents are left
     out.
     """
+    odd = set(odd_runs(runs))
     points = tuple(
-        Point(run.order, run.rec_per_min, run.variant, _kind(run)) for run in runs if run.part != CALIBRATION
+        Point(run.order, run.rec_per_min, run.variant, _kind(run), run.order in odd)
+        for run in runs
+        if run.part != CALIBRATION
     )
     base = _variant(summary, BASELINE)["rec_per_min"]
     drift = _drift([p.rec_per_min for p in points if p.variant == BASELINE and p.kind == "measured"])
@@ -52,8 +57,8 @@ def run_order(summary: Summary, runs: Sequence[Run]) -> RunOrder:
         "" if abs(drift) < 0.05 else f" and drifts by {drift:+.0%} over the session"
     )
     description = (
-        f"{len(points)} runs in time order, {void} of them void. Baseline: median {base['median']:,.0f}"
-        f" records a minute, from {base['min']:,.0f} to {base['max']:,.0f}."
+        f"{len(points)} runs in time order, {void} of them void, {len(odd)} odd. Baseline: median"
+        f" {base['median']:,.0f} records a minute, from {base['min']:,.0f} to {base['max']:,.0f}."
     )
     return RunOrder(title, description, points, base["median"])
 

@@ -69,6 +69,18 @@ def run_order(found: data.RunOrder) -> Picture:
                     label=variant if kind == "measured" else "_",
                     markersize=6,
                 ) if chosen else None
+        odd = [p for p in found.points if p.odd]
+        if odd:
+            at, rates = [p.order for p in odd], [p.rec_per_min for p in odd]
+            axes.plot(
+                at,
+                rates,
+                "o",
+                color=INK,
+                markerfacecolor="none",
+                markersize=12,
+                label="odd, counts all the same",
+            )
         void = [p.order for p in found.points if p.kind == "void"]
         axes.axhline(found.median, color=PALETTE[0], linewidth=1, linestyle="--", zorder=1)
         rates = [p.rec_per_min for p in found.points if p.kind != "void"]
