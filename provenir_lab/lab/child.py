@@ -1,18 +1,24 @@
-"""Processes that the laboratory starts: which package they import, and that none outlives its starter."""
+"""Processes that the laboratory starts: which package they import, and that no run outlives its starter."""
 
 from __future__ import annotations
 
 import os
 import signal
 import subprocess
+import threading
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 OWN_SECONDS = 1.0
 """How long a child may take to end by itself: Ctrl-C in a terminal reaches it too."""
 ASKED_SECONDS = 8.0
 """How long it may take once it was asked; longer than a processor takes to finish its batch."""
+LOOK_SECONDS = 1.0
+"""How often a child looks whether its starter is there: seldom enough not to be seen in what it measures."""
 
 
 def package_environment(folder: Path) -> dict[str, str]:
@@ -41,6 +47,24 @@ def run_child(
             _end(child)
             raise
     return subprocess.CompletedProcess(command, child.returncode, out, err)
+
+
+def end_with(starter: int) -> None:
+    """Ends this process at once, and with it its workers, when the process of that id is gone.
+
+    A starter that is killed cannot end its child, which would go on writing.
+    """
+    threading.Thread(target=_watch, args=(starter,), daemon=True).start()
+
+
+def _watch(starter: int) -> None:
+    try:
+        process = psutil.Process(starter)
+        while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+            time.sleep(LOOK_SECONDS)
+    except psutil.NoSuchProcess:
+        pass
+    os._exit(1)
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:

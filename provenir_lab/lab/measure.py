@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -197,6 +198,7 @@ class DatabaseBench:
             "settings": dict(asked),
             "first": self._workload.first,
             "last": self._workload.last,
+            "starter": os.getpid(),
         }
         begun = time.perf_counter()
         with tempfile.TemporaryFile() as log:  # a pipe that nobody reads would block a talkative processor

@@ -1,8 +1,8 @@
 """One run of the processor in a process of its own: `python -m provenir_lab.lab.run_once`.
 
-Reads one JSON object from standard input (place, settings, range of app_ids) and writes one to standard
-output: the outcome, or `{"error": ...}` with exit status 1. The place comes through the pipe because its
-URL may hold a password.
+Reads one JSON object from standard input (place, settings, range of app_ids, the starter's process id) and
+writes one to standard output: the outcome, or `{"error": ...}` with exit status 1. The place comes through
+the pipe because its URL may hold a password. It ends at once when the starter is gone.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import logging
 import sys
 
 from provenir_lab.errors import LabError
+from provenir_lab.lab.child import end_with
 from provenir_lab.lab.place import from_dict
 from provenir_lab.processing.processor import Request, process
 from provenir_lab.settings import build_settings
@@ -20,6 +21,7 @@ from provenir_lab.settings import build_settings
 def main() -> int:
     """Does the run; returns the exit status."""
     asked = json.load(sys.stdin)
+    end_with(asked["starter"])
     settings = build_settings(asked["settings"])
     logging.basicConfig(level=settings.log_level.upper(), stream=sys.stderr)
     place = from_dict(asked["place"])

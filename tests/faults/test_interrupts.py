@@ -16,6 +16,8 @@ from jupyter_client.manager import KernelManager, start_new_kernel
 from labs import digests, documents, new_lab, rows
 
 from provenir_lab.api import Lab
+from provenir_lab.settings import Settings
+from provenir_lab.storage.database import open_engine, writing
 from provenir_lab.storage.digest import TableDigest
 
 COUNT = 200
@@ -61,6 +63,46 @@ def test_a_signal_in_the_middle_of_a_batch(
     assert_stopped_in_between(lab)
     lab.process()
     assert digests(lab) == expected
+
+
+MEASURE = """
+import sys
+from provenir_lab.lab.experiment import Documents
+from provenir_lab.lab.measure import DatabaseBench
+from provenir_lab.lab.place import open_place
+from provenir_lab.lab.workload import prepare
+from provenir_lab.settings import Database
+
+place = open_place(Database("sqlite", sys.argv[1]))
+bench = DatabaseBench(place, prepare(place, Documents(profile="compact"), 100))
+print("ready", flush=True)
+sys.stdin.readline()
+bench.process("baseline", {"workers": 2, "batch_size": 5, "stop_after_failures": 5, "retry_seconds": 3600})
+"""
+
+
+def test_a_measured_run_ends_with_its_starter(sqlite_url: str) -> None:
+    """The starter is killed while the run waits for the database, as it would for an hour."""
+    lab = new_lab(sqlite_url)
+    engine = open_engine(sqlite_url, Settings())
+    starter = subprocess.Popen(
+        [sys.executable, "-c", MEASURE, sqlite_url], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert starter.stdin is not None and starter.stdout is not None
+    assert starter.stdout.readline() == "ready\n"
+    with writing(engine):
+        starter.stdin.write("go\n")
+        starter.stdin.flush()
+        started: list[psutil.Process] = []
+        while sum("spawn_main" in " ".join(process.cmdline()) for process in started) < 2:
+            assert starter.poll() is None
+            started = psutil.Process(starter.pid).children(recursive=True)
+        starter.kill()  # a zombie until the end of the test, as under a shell that is busy
+        _, alive = psutil.wait_procs(started, timeout=PATIENCE)
+        assert alive == []
+    starter.communicate()
+    engine.dispose()
+    assert lab.status().pending == 100
 
 
 # ---- notebooks
