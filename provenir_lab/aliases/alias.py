@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from provenir_lab import cli
 from provenir_lab.aliases.connection import PASSWORD_VARIABLE, PROFILE, password_for, server_of
-from provenir_lab.cli.output import show_failure, show_message
+from provenir_lab.cli.output import show_failure, show_message, write_unicode
 from provenir_lab.errors import UsageError
 from provenir_lab.storage.database import masked
 
@@ -40,6 +40,7 @@ class Alias:
 
 def run(alias: Alias, arguments: Sequence[str] | None = None) -> int:
     """Runs the new command with what the old options mean, then tells it; returns its exit status."""
+    write_unicode()
     given = list(sys.argv[1:] if arguments is None else arguments)
     quiet = "--quiet" in given
     try:

@@ -17,7 +17,7 @@ import typer
 from provenir_lab import __version__
 from provenir_lab.cli import checks, data, measure, work
 from provenir_lab.cli.options import with_category
-from provenir_lab.cli.output import show_failure
+from provenir_lab.cli.output import show_failure, write_unicode
 from provenir_lab.cli.wrong_use import wrong_use
 from provenir_lab.errors import LabError, UsageError
 
@@ -88,6 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Every error is printed as one line on standard error: what, where, what to do; with `--json` it is also
     the one object on standard output.
     """
+    write_unicode()
     command: Any = typer.main.get_command(app)
     asked = with_category(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     fail = partial(show_failure, as_json="--json" in asked)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from typing import Any, Protocol
@@ -15,6 +16,16 @@ class Result(Protocol):
     def to_dict(self) -> dict[str, Any]: ...
 
     def summary(self) -> list[tuple[str, object]]: ...
+
+
+def write_unicode() -> None:
+    """Lets both outputs take every character: pipes and files are UTF-8 on every system, and what the rest (a
+    terminal's encoding, a broken file name) cannot express is escaped."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(
+                encoding=stream.encoding if stream.isatty() else "utf-8", errors="backslashreplace"
+            )
 
 
 def show(result: Result, *, as_json: bool) -> None:

@@ -74,6 +74,22 @@ def test_quiet_and_json_leave_standard_error_alone(database: str, capfd: pytest.
     assert capfd.readouterr().err == ""
 
 
+@pytest.mark.parametrize("options", [[], ["--json"]], ids=" ".join)
+def test_what_is_redirected_is_utf_8_on_every_system(
+    database: str, monkeypatch: pytest.MonkeyPatch, options: list[str]
+) -> None:
+    name = "\u0141ukasz.xml"  # a Polish letter that Windows' own encoding of pipes lacks
+    Path(name).write_text(documents(1)[0].text, encoding="utf-8")
+    monkeypatch.setenv("PYTHONIOENCODING", "cp1252")
+    command = [sys.executable, "-m", "provenir_lab", "map"]
+    ended = subprocess.run([*command, name, *options], capture_output=True, check=False)
+    assert (ended.returncode, ended.stderr) == (0, b"")
+    assert name in ended.stdout.decode()
+    ended = subprocess.run([*command, f"no{name}", *options], capture_output=True, check=False)
+    assert ended.returncode == 2
+    assert name in ended.stderr.decode()
+
+
 # ---- generate and load
 
 
