@@ -15,7 +15,7 @@ from provenir_lab.display import html_table
 from provenir_lab.errors import LabError, UsageError
 from provenir_lab.settings import Settings, find_database
 from provenir_lab.storage import drivers
-from provenir_lab.storage.database import masked, open_engine, reading
+from provenir_lab.storage.database import masked, open_engine, reach, reading
 
 PACKAGES = (
     "lxml",
@@ -144,8 +144,9 @@ def _database(name_or_url: str | None) -> Check:
         database = find_database(name_or_url)
         engine = open_engine(database.url, Settings())
         try:
-            with reading(engine) as connection:
-                connection.exec_driver_sql("SELECT 1")
+            reach(engine, masked(database.url))
+            with reading(engine):
+                pass
         finally:
             engine.dispose()
     except LabError as error:

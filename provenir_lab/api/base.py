@@ -9,13 +9,13 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from provenir_lab.errors import DatabaseError, TransientError, UsageError
+from provenir_lab.errors import UsageError
 from provenir_lab.mapping.contract import Contract
 from provenir_lab.mapping.loading import load_contract
 from provenir_lab.processing.place import require_tables, target_of
 from provenir_lab.progress import Progress, shown_progress
 from provenir_lab.settings import Database, Settings, find_database
-from provenir_lab.storage.database import masked, open_engine
+from provenir_lab.storage.database import masked, open_engine, reach
 from provenir_lab.storage.schema import is_lab
 
 File = str | Path
@@ -51,8 +51,10 @@ class Place:
 
     @contextmanager
     def _engine(self) -> Iterator[sa.Engine]:
+        """An engine of a database that answers. Raises as `reach` does, with place and advice."""
         engine = open_engine(self.database.url, self.settings)
         try:
+            reach(engine, masked(self.database.url))
             yield engine
         finally:
             engine.dispose()
@@ -60,14 +62,8 @@ class Place:
     @contextmanager
     def _ready_engine(self) -> Iterator[sa.Engine]:
         """An engine of a database that holds the lab's tables, or a user's own with the same names."""
-        place = masked(self.database.url)
         with self._engine() as engine:
-            try:
-                require_tables(engine, self.target, place)
-            except TransientError as error:
-                raise DatabaseError(
-                    f"{place}: {error}; is the server running, and name, port and login right?"
-                ) from None
+            require_tables(engine, self.target, masked(self.database.url))
             yield engine
 
     @contextmanager

@@ -31,6 +31,9 @@ BUSY_SECONDS = 30
 IDLE_SECONDS = 300
 """After how long without a statement PostgreSQL ends a transaction: a stopped worker frees what it holds."""
 
+_SQLITE_BEGINNING = b"SQLite format 3\0"
+"""What every SQLite file begins with that is not empty."""
+
 
 @dataclass
 class ConnectionCounts:
@@ -92,6 +95,36 @@ def masked(url: str) -> str:
         for key, value in parsed.query.items()
     }
     return parsed.set(query=query).render_as_string(hide_password=True).replace("%2A%2A%2A", "***")
+
+
+def reach(engine: sa.Engine, place: str) -> None:
+    """Connects once, to tell early and with `place` (a masked URL) that nobody answers there.
+
+    Raises DatabaseError with what to look at, and UsageError for a file that is no SQLite database. A SQLite
+    file that is not there yet is no fault here.
+    """
+    if engine.dialect.name == "sqlite":
+        _refuse_other_file(sqlite_path(engine))
+        return
+    try:
+        with reading(engine):
+            pass
+    except DatabaseError as error:
+        raise DatabaseError(
+            f"{place}: {error}; is the server running, and are name, port and login right?"
+        ) from None
+
+
+def _refuse_other_file(path: Path) -> None:
+    try:
+        with path.open("rb") as file:
+            begins = file.read(len(_SQLITE_BEGINNING))
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read as a database ({error.strerror}): name a file") from None
+    if begins not in (b"", _SQLITE_BEGINNING):
+        raise UsageError(f"{path} is not a SQLite database: name another file, such as sqlite:///lab.db")
 
 
 @contextmanager

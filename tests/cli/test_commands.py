@@ -323,13 +323,45 @@ def test_a_failed_run_exits_with_one(database: str, capsys: Captured) -> None:
     assert capsys.readouterr().err.startswith("error: stopped: ")
 
 
-def test_an_unreachable_server_is_one_line_without_the_password(database: str, capsys: Captured) -> None:
-    url = "postgresql+psycopg://somebody:secret@127.0.0.1:1/nothing?connect_timeout=2"
-    assert run("status", "--database", url) == 1
+UNREACHABLE = "postgresql+psycopg://somebody:secret@127.0.0.1:1/nothing?connect_timeout=2"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["status", "--database", UNREACHABLE],
+        ["init", "--database", UNREACHABLE],
+        ["clean", "--yes", "--database", UNREACHABLE],
+        ["load", "--from", UNREACHABLE, "--sample", "1"],
+    ],
+    ids=lambda value: value[0],
+)
+def test_an_unreachable_server_is_one_line_with_place_and_advice(
+    database: str, capsys: Captured, arguments: list[str]
+) -> None:
+    new_lab(database)
+    assert run(*arguments) == 1
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert "127.0.0.1:1" in error
+    assert "is the server running, and are name, port and login right?" in error
     assert "secret" not in error
+
+
+def test_doctor_names_the_server_that_does_not_answer(database: str, capsys: Captured) -> None:
+    assert run("doctor", "--database", UNREACHABLE) == 1
+    out = capsys.readouterr().out
+    assert "127.0.0.1:1" in out
+    assert "is the server running" in out
+    assert "secret" not in out
+
+
+@pytest.mark.parametrize("command", [["init"], ["status"], ["clean", "--yes"], ["doctor"]], ids=" ".join)
+def test_a_file_that_is_no_database_is_named(database: str, capsys: Captured, command: list[str]) -> None:
+    Path("notes.txt").write_text("no database, only notes", encoding="utf-8")
+    assert run(*command, "--database", "sqlite:///notes.txt") in (1, 2)
+    shown = capsys.readouterr()
+    assert "notes.txt is not a SQLite database: name another file" in shown.out + shown.err
 
 
 def test_a_contract_with_problems_lists_them_with_their_places(
