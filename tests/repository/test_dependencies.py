@@ -2,11 +2,13 @@
 
 import re
 import tomllib
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 import yaml
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
@@ -62,6 +64,27 @@ def test_constraints_satisfy_every_range(group: str) -> None:
         version = pins.get(canonicalize_name(requirement.name))
         assert version is not None, f"{requirement.name} is not in constraints.txt"
         assert requirement.specifier.contains(version), f"{text} excludes {version}"
+
+
+def test_constraints_install_on_the_oldest_python_of_the_range() -> None:
+    """As the packages say themselves, where the pinned version is the installed one; Debian 12 has 3.11.2."""
+    oldest = PROJECT["requires-python"].removeprefix(">=") + ".0"
+    newest_only = [
+        f"{name} {version}: Python {wanted}"
+        for name, version in pinned().items()
+        if (found := installed(name)) is not None
+        and Version(found.version) == version
+        and not SpecifierSet(wanted := found.metadata.get("Requires-Python") or "").contains(oldest)
+    ]
+    assert newest_only == []
+
+
+def installed(name: str) -> metadata.Distribution | None:
+    """None for what this system does not need, or this environment was not asked for."""
+    try:
+        return metadata.distribution(name)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def test_pre_commit_runs_the_ruff_of_the_constraints() -> None:
