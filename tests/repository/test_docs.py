@@ -156,7 +156,7 @@ def run_shell(text: str, place: str) -> None:
                 importlib.import_module(f"provenir_lab.aliases.{program}").main([*words, "--help"])
             assert ended.value.code == 0, f"{place}: {line}"
         else:
-            known = (*SYSTEM_PROGRAMS, "python3 -m", ".venv", "$env:")
+            known = (*SYSTEM_PROGRAMS, "python3 -m", ".venv", "$env:", "set ")
             assert not program or line.strip().startswith(known), f"{place}: {line}"
 
 
