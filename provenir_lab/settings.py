@@ -49,7 +49,7 @@ class Settings(BaseModel):
     max_document_mb: int = Field(default=16, ge=1, le=2000)
     """Largest document that is parsed, in MB (1,000,000 bytes of UTF-8); larger ones fail as `too_large`."""
     stop_after_failures: int = Field(default=100, ge=0, le=1_000_000)
-    """Failed documents in a row after which a worker stops and logs none of them (0: never stops)."""
+    """Failed documents in a row after which a run stops and logs none of them (0: never stops)."""
     write_method: Literal["auto", "executemany", "fast_executemany", "copy", "json"] = "auto"
     """How rows reach the database: `executemany` (all databases), `fast_executemany` (SQL Server through
     pyodbc and Microsoft's driver), `copy` (PostgreSQL), `json` (one parameter that the server takes apart,

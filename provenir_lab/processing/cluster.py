@@ -293,7 +293,7 @@ def run_span(job: Job, span: Span, password_env: str | None = None) -> Report:
         configure_logging(job.settings)
         worker = Worker(replace(job, url=_with_password(job.url, password_env)))
         try:
-            tally = worker.run(span, stopping=stopping)
+            tally = worker.run(span, stopping=stopping, hand_back=True)
         finally:
             worker.close()
     except LabError as known:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
 from provenir_lab.errors import DatabaseError, DatabaseRefusal, LabError, TransientError
@@ -29,6 +29,16 @@ class BatchWriter(Protocol):
     def write(
         self, documents: Sequence[Document], failures: Sequence[Failure], session: Session
     ) -> Written: ...
+
+
+def all_failed(failures: Collection[Failure]) -> LabError:
+    """Why a run stops that has nothing but `failures` to log."""
+    categories = Counter(category for _, category, _ in failures).most_common(3)
+    found = ", ".join(f"{category}: {count}" for category, count in categories)
+    return LabError(
+        f"stopped: {len(failures)} documents in a row failed ({found}) and none of them is logged: "
+        "check contract and database, or go on with --set stop_after_failures=0"
+    )
 
 
 class Committer:
@@ -66,6 +76,11 @@ class Committer:
         if documents or not self._stop_after:
             self._write(documents)
         self._check(len(self._held))
+
+    @property
+    def held(self) -> Sequence[Failure]:
+        """The failures that are not logged yet."""
+        return self._held
 
     def flush(self) -> bool:
         """Logs the failures that are still held; tells whether there were any."""
@@ -154,9 +169,4 @@ class Committer:
 
     def _check(self, failed_in_a_row: int) -> None:
         if 0 < self._stop_after <= failed_in_a_row:
-            categories = Counter(category for _, category, _ in self._held).most_common(3)
-            found = ", ".join(f"{category}: {count}" for category, count in categories)
-            raise LabError(
-                f"stopped: {len(self._held)} documents in a row failed ({found}) and none of them is logged: "
-                "check contract and database, or go on with --set stop_after_failures=0"
-            )
+            raise all_failed(self._held)

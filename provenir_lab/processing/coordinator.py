@@ -23,6 +23,7 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 from provenir_lab.errors import LabError
+from provenir_lab.processing.commit import all_failed
 from provenir_lab.processing.logs import configure_logging
 from provenir_lab.processing.outcome import Tally
 from provenir_lab.processing.worker import Job, Span, Worker, log_failures
@@ -74,8 +75,11 @@ def run_spans(
 
     `open_pool` makes a pool of so many workers; None: of processes on this machine. `on_span` is called with
     the sum so far whenever a span is finished. On any exception, KeyboardInterrupt among them, all workers
-    finish or roll back their batch and end. A document on which workers die is found and logged as failed
-    (`too_large`). Raises LabError when workers keep dying all the same.
+    finish or roll back their batch and end. Failures of a span in which nothing succeeds are logged once
+    another span has a success, or all are done: so a run in which everything fails stops with nothing logged,
+    however small its spans. A document on which workers die is found and logged as failed
+    (`too_large`). Raises LabError when `stop_after_failures` documents in a row failed, and when workers keep
+    dying all the same.
     """
     return _Coordinator(job, on_span, open_pool or partial(_ProcessPool, job)).run(spans)
 
@@ -102,6 +106,7 @@ class _Coordinator:
                     suspects.extendleft(reversed(self._halves(pool.lost[0])))
                 else:
                     suspects.extend(pool.lost)
+        self._log_held()
         return self._total
 
     def _drain(self, pool: Pool, queue: deque[Span]) -> None:
@@ -117,7 +122,18 @@ class _Coordinator:
 
     def _add(self, tally: Tally) -> None:
         self._total.add(tally)
+        if tally.succeeded:
+            self._log_held()
+        elif 0 < self._job.settings.stop_after_failures <= len(self._total.held):
+            raise all_failed(self._total.held.values())
         self._on_span(self._total)
+
+    def _log_held(self) -> None:
+        """Logs the failures of spans without any success: it is not that everything fails."""
+        held, self._total.held = [*self._total.held.values()], {}
+        if held:
+            self._total.add(log_failures(self._job, held))
+            self._on_span(self._total)
 
     def _note_death(self, lost: list[Span]) -> None:
         self._total.worker_deaths += 1
@@ -222,4 +238,4 @@ def _run_span(span: Span) -> Tally:
     # not when the process starts: an error there would look like its death
     if _Here.worker is None:
         _Here.worker = Worker(_Here.job)
-    return _Here.worker.run(span, stopping=_Here.stopping.is_set)
+    return _Here.worker.run(span, stopping=_Here.stopping.is_set, hand_back=True)

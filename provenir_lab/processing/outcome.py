@@ -24,6 +24,8 @@ class Tally:
     succeeded: int = 0
     failed: Counter[str] = field(default_factory=Counter)
     """Rejection category -> documents."""
+    held: dict[int, tuple[int, str, str]] = field(default_factory=dict)
+    """app_id -> (app_id, category, reason) of failures that wait to be logged: in case that all fail."""
     skipped: int = 0
     """Documents that another process had logged before this one could."""
     rows: Counter[str] = field(default_factory=Counter)
@@ -82,6 +84,7 @@ class Tally:
         self.write_method = self.write_method or other.write_method
         self.worker_deaths += other.worker_deaths
         self.failed.update(other.failed)
+        self.held.update(other.held)
         self.rows.update(other.rows)
         self.unknown_codes.update(other.unknown_codes)
         self.add_seconds(other.stages)

@@ -173,7 +173,7 @@ def _run_many(
 def _parts(documents: int, settings: Settings) -> int:
     """Into how many spans `documents` are cut: as many for each worker, so that all end together."""
     workers, batch = settings.workers, settings.batch_size
-    # a span holds at least a batch, and lets a worker see that everything fails
+    # a span holds at least a batch, and with enough documents lets a worker see that everything fails
     whole = documents // (workers * max(batch, settings.stop_after_failures))
     long = ceil(documents / (workers * batch * BATCHES_PER_SPAN))
     return workers * max(1, min(whole, SPANS_PER_WORKER), long)

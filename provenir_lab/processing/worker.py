@@ -80,11 +80,14 @@ class Worker:
         span: Span,
         on_batch: Callable[[Tally], None] = lambda tally: None,
         stopping: Callable[[], bool] = never,
+        *,
+        hand_back: bool = False,
     ) -> Tally:
         """Processes the pending documents of `span`. Safe to repeat: what is logged is not pending any more.
 
         `on_batch` is called after every commit. Once `stopping` answers True no further batch is begun, and
-        failures that are not logged yet stay pending.
+        failures that are not logged yet stay pending. With `hand_back` the failures of a span without any
+        success are not logged but `held` in the tally: other spans tell whether everything fails.
         """
         job = self._job
         tally = Tally(begun=time.perf_counter(), write_method=self._writer.method)
@@ -108,7 +111,9 @@ class Worker:
                 log_batch(job.session.session_id, batch)
                 on_batch(tally)
             else:
-                if committer.flush():
+                if hand_back and not tally.succeeded:
+                    tally.held = {failure[0]: failure for failure in committer.held}
+                elif committer.flush():
                     on_batch(tally)
         tally.cpu_seconds = time.process_time() - cpu
         self._count_connections(tally)

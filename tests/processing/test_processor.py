@@ -282,14 +282,17 @@ def test_documents_longer_than_what_is_fetched_first(sqlite_url: str) -> None:
 # ---- everything fails
 
 
-def test_when_everything_fails_the_run_stops_and_nothing_is_logged(sqlite_url: str) -> None:
+@pytest.mark.parametrize(("workers", "batch_size"), [(1, 30), (2, 5), (4, 100)])
+def test_when_everything_fails_the_run_stops_and_nothing_is_logged(
+    sqlite_url: str, workers: int, batch_size: int
+) -> None:
+    """Also where the documents of a span are fewer than the limit."""
     made = [spoil(d, next(iter(FAULTS))) for d in documents(300)]
-    for workers in (1, 2):
-        lab = new_lab(sqlite_url.replace("lab.db", f"{workers}.db"), made, workers=workers)
-        with pytest.raises(LabError, match="stop_after_failures") as stopped:
-            lab.process(batch_size=30)
-        assert "malformed_xml: 1" in str(stopped.value)
-        assert lab.status().pending == 300
+    lab = new_lab(sqlite_url, made, workers=workers)
+    with pytest.raises(LabError, match="stop_after_failures") as stopped:
+        lab.process(batch_size=batch_size)
+    assert "malformed_xml: 1" in str(stopped.value)
+    assert lab.status().pending == 300
 
 
 def test_when_the_database_refuses_everything_the_run_stops_early(sqlite_url: str) -> None:
@@ -300,11 +303,20 @@ def test_when_the_database_refuses_everything_the_run_stops_early(sqlite_url: st
     assert lab.status().pending == 300
 
 
-def test_a_few_failures_are_logged_even_if_nothing_succeeds(sqlite_url: str) -> None:
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_few_failures_are_logged_even_if_nothing_succeeds(sqlite_url: str, workers: int) -> None:
     made = [spoil(d, next(iter(FAULTS))) for d in documents(9)]
-    lab = new_lab(sqlite_url, made, stop_after_failures=10)
+    lab = new_lab(sqlite_url, made, stop_after_failures=10, workers=workers)
     assert lab.process().failed == {"malformed_xml": 9}
     assert lab.status().pending == 0
+
+
+def test_spans_without_a_success_are_logged_once_another_has_one(sqlite_url: str) -> None:
+    made = [spoil(d, next(iter(FAULTS))) if n < 70 else d for n, d in enumerate(documents(150))]
+    lab = new_lab(sqlite_url, made, workers=2, batch_size=5)
+    assert lab.process().failed == {"malformed_xml": 70}
+    assert len(failed(lab)) == 70
+    assert lab.status().succeeded == 80
 
 
 def test_the_limit_of_failures_can_be_switched_off(sqlite_url: str) -> None:
