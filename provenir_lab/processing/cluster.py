@@ -215,6 +215,10 @@ class _DaskPool:
         self._executor.shutdown(wait=False)  # cancels; who works on a span sees it after the batch
 
     @property
+    def died(self) -> bool:
+        return bool(self.lost)
+
+    @property
     def is_spent(self) -> bool:
         return len(self.lost) >= self._size
 

@@ -48,6 +48,10 @@ class Pool(Protocol):
     lost: list[Span]
     """The spans on which workers died."""
 
+    @property
+    def died(self) -> bool:
+        """Whether a worker died, perhaps with nothing lost."""
+
     def __enter__(self) -> Self: ...
 
     def __exit__(
@@ -100,12 +104,12 @@ class _Coordinator:
             queue, size = (suspects, 1) if suspects else (waiting, self._job.settings.workers)
             with self._open_pool(size) as pool:
                 self._drain(pool, queue)
-            if pool.lost:
+            if pool.died:
                 self._note_death(pool.lost)
-                if queue is suspects:
-                    suspects.extendleft(reversed(self._halves(pool.lost[0])))
-                else:
-                    suspects.extend(pool.lost)
+            if queue is waiting:
+                suspects.extend(pool.lost)
+            elif pool.lost:
+                suspects.extendleft(reversed(self._halves(pool.lost[0])))
         self._log_held()
         return self._total
 
@@ -140,10 +144,10 @@ class _Coordinator:
         self._deaths_in_a_row += 1
         _log.warning("a worker process died; %d spans are run again", len(lost))
         if self._deaths_in_a_row >= DEATHS_IN_A_ROW:
+            where = f", the last time between app_id {lost[0].first} and {lost[-1].last}" if lost else ""
             raise LabError(
-                f"worker processes died {self._deaths_in_a_row} times in a row, the last time between app_id "
-                f"{lost[0].first} and {lost[-1].last}: look at the memory of this machine, or run with fewer "
-                "workers; running again goes on with what is pending"
+                f"worker processes died {self._deaths_in_a_row} times in a row{where}: look at the memory of "
+                "this machine, or run with fewer workers; running again goes on with what is pending"
             )
 
     def _halves(self, span: Span) -> list[Span]:
@@ -172,6 +176,7 @@ class _ProcessPool:
         )
         self.running: dict[Future[Tally], Span] = {}
         self.lost: list[Span] = []
+        self.died = False
 
     def __enter__(self) -> Self:
         return self
@@ -184,12 +189,17 @@ class _ProcessPool:
     @property
     def is_spent(self) -> bool:
         """Whether it is broken, or its workers have done as many documents as they should."""
-        return bool(self.lost) or self._documents_left <= 0
+        return self.died or self._documents_left <= 0
 
     def fill(self, queue: deque[Span]) -> None:
         while queue and len(self.running) < self._in_flight:
             span = queue.popleft()
-            self.running[self._executor.submit(_run_span, span)] = span
+            try:
+                self.running[self._executor.submit(_run_span, span)] = span
+            except BrokenProcessPool:  # since a result was waited for; what runs tells it when it is asked
+                queue.appendleft(span)
+                self.died = True
+                return
 
     def finished(self) -> Iterator[Tally]:
         done, _ = wait(self.running, return_when=FIRST_COMPLETED)
@@ -197,6 +207,7 @@ class _ProcessPool:
             try:
                 tally = future.result()
             except BrokenProcessPool:
+                self.died = True
                 self.lost = list(self.running.values())
                 self.running.clear()
                 return

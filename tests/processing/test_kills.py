@@ -9,8 +9,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -118,6 +121,43 @@ def test_the_spans_of_a_dead_worker_are_run_again(sqlite_url: str, expected: dic
     assert killed
     assert (outcome.succeeded, outcome.failed, outcome.worker_deaths) == (200, {}, 1)
     assert_whole(lab, expected)
+
+
+class DiesBehindFour(ProcessPoolExecutor):
+    """All workers of the first pool are dead before its fifth span is handed out."""
+
+    submitted = 0
+
+    def submit(self, *arguments: Any, **named: Any) -> Future[Any]:
+        DiesBehindFour.submitted += 1
+        if DiesBehindFour.submitted == 5:
+            for worker in spawned_workers():
+                worker.kill()
+            while not self._broken:
+                time.sleep(0.01)
+        return super().submit(*arguments, **named)
+
+
+def test_a_worker_that_dies_before_the_next_span_is_handed_out(
+    sqlite_url: str, expected: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(coordinator, "ProcessPoolExecutor", DiesBehindFour)
+    lab = new_lab(sqlite_url, documents(200), workers=2, batch_size=5, stop_after_failures=5)
+    outcome = lab.process()
+    assert (outcome.succeeded, outcome.failed, outcome.worker_deaths) == (200, {}, 1)
+    assert_whole(lab, expected)
+
+
+def test_pools_that_break_with_nothing_running_are_not_opened_for_ever(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise BrokenProcessPool
+
+    lab = new_lab(sqlite_url, documents(50), workers=2)
+    monkeypatch.setattr(ProcessPoolExecutor, "submit", broken)
+    with pytest.raises(LabError, match="in a row: look at the memory"):
+        lab.process()
 
 
 def test_workers_that_keep_dying_end_the_run_with_a_message(
