@@ -26,14 +26,19 @@ from provenir_lab.errors import LabError
 from provenir_lab.processing.commit import all_failed
 from provenir_lab.processing.logs import configure_logging
 from provenir_lab.processing.outcome import Tally
+from provenir_lab.processing.patience import Patience, patiently
 from provenir_lab.processing.worker import Job, Span, Worker, log_failures
+from provenir_lab.storage.database import open_engine
+from provenir_lab.storage.source import Pending
 
 _PipeEnd = Any
 """A `Connection`, on Windows a `PipeConnection`."""
 
+BATCHES_PER_SPAN = 10
+"""Largest span, in batches: the coordinator hears of progress once a span."""
 DEATHS_IN_A_ROW = 16
-"""How many pools may break without any span being finished in between. Finding the one document of a span of
-10,000 on which workers die takes at most fourteen."""
+"""How many pools may break without any span being finished in between; more where it takes more to find the
+one document of a span on which workers die."""
 GRACE_SECONDS = 6.0
 """How long a worker that was asked to stop may finish its batch before it ends itself."""
 
@@ -95,6 +100,9 @@ class _Coordinator:
         self._open_pool = open_pool
         self._total = Tally()
         self._deaths_in_a_row = 0
+        # the span dies with others, alone, and then one of its halves each time
+        halvings = math.ceil(math.log2(BATCHES_PER_SPAN * job.settings.batch_size))
+        self._deaths_allowed = max(DEATHS_IN_A_ROW, halvings + 3)
 
     def run(self, spans: Sequence[Span]) -> Tally:
         waiting = deque(spans)
@@ -143,7 +151,7 @@ class _Coordinator:
         self._total.worker_deaths += 1
         self._deaths_in_a_row += 1
         _log.warning("a worker process died; %d spans are run again", len(lost))
-        if self._deaths_in_a_row >= DEATHS_IN_A_ROW:
+        if self._deaths_in_a_row >= self._deaths_allowed:
             where = f", the last time between app_id {lost[0].first} and {lost[-1].last}" if lost else ""
             raise LabError(
                 f"worker processes died {self._deaths_in_a_row} times in a row{where}: look at the memory of "
@@ -152,14 +160,18 @@ class _Coordinator:
 
     def _halves(self, span: Span) -> list[Span]:
         """What to try in place of a span that killed its worker: nothing, once it is a single document."""
-        assert span.first is not None
-        assert span.last is not None
-        if span.first == span.last:
+        job = self._job
+        engine = open_engine(job.url, job.settings)
+        try:
+            pending = Pending(engine, job.target, span.first, span.last)
+            halves = patiently(lambda: pending.ranges(2), Patience(job.settings.retry_seconds))
+        finally:
+            engine.dispose()
+        if len(halves) == 1:
             reason = "worker processes died on this document, out of memory perhaps"
-            self._add(log_failures(self._job, [(span.first, "too_large", reason)]))
+            self._add(log_failures(job, [(halves[0][0], "too_large", reason)]))
             return []
-        middle = (span.first + span.last) // 2
-        return [Span(span.first, middle), Span(middle + 1, span.last)]
+        return [Span(first, last) for first, last in halves]
 
 
 class _ProcessPool:

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from provenir_lab.errors import CATEGORIES, UsageError
 from provenir_lab.mapping.contract import Contract
 from provenir_lab.processing.cluster import Dask, open_cluster
-from provenir_lab.processing.coordinator import Pool, run_spans
+from provenir_lab.processing.coordinator import BATCHES_PER_SPAN, Pool, run_spans
 from provenir_lab.processing.outcome import Outcome, Tally, outcome_of
 from provenir_lab.processing.place import fitted
 from provenir_lab.processing.worker import Job, Span, Worker
@@ -34,8 +34,6 @@ _SESSION_ID = re.compile(r"\d{8}_\d{6}-([0-9a-f]{8})-[0-9a-f]{4}")
 
 SPANS_PER_WORKER = 8
 """More spans than workers, so that all end at about the same time."""
-BATCHES_PER_SPAN = 10
-"""Largest span, in batches: the coordinator hears of progress once a span."""
 
 
 @dataclass(frozen=True)

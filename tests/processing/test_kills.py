@@ -17,7 +17,7 @@ from typing import Any
 
 import psutil
 import pytest
-from labs import FIRST_ID, digests, documents, failed, new_lab, rows
+from labs import FIRST_ID, digests, documents, failed, new_lab, put, rows
 
 from provenir_lab.api import Lab
 from provenir_lab.errors import LabError
@@ -163,9 +163,10 @@ def test_pools_that_break_with_nothing_running_are_not_opened_for_ever(
 def test_workers_that_keep_dying_end_the_run_with_a_message(
     sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lab = new_lab(sqlite_url, documents(50), workers=2)
+    lab = new_lab(sqlite_url, documents(50), workers=2, batch_size=1)
     monkeypatch.setattr(coordinator, "_run_span", die)
     monkeypatch.setattr(coordinator, "DEATHS_IN_A_ROW", 4)
+    monkeypatch.setattr(coordinator, "BATCHES_PER_SPAN", 1)
     with pytest.raises(LabError, match="died 4 times in a row"):
         lab.process()
     assert lab.status().pending == 50
@@ -223,6 +224,29 @@ def spawned_workers() -> list[psutil.Process]:
 
 
 DEADLY = FIRST_ID + 77
+
+
+_GAP = 5_000
+
+
+def die_behind_gaps(span: Span) -> Tally:
+    """The same where the ids of documents lie far apart."""
+    if span.first <= 20 * _GAP <= span.last:  # type: ignore[operator]
+        os._exit(9)
+    return coordinator._run_span(span)
+
+
+def test_gaps_between_app_ids_take_no_deaths(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    lab = new_lab(sqlite_url, workers=2)
+    made = documents(40)
+    texts = {n * _GAP: d.text.replace(str(d.app_id), str(n * _GAP)) for n, d in enumerate(made, 1)}
+    put(lab, texts.items(), {d.campaign_num for d in made})
+    monkeypatch.setattr(coordinator, "_run_span", die_behind_gaps)
+    monkeypatch.setattr(coordinator, "DEATHS_IN_A_ROW", 0)
+    outcome = lab.process(batch_size=3)
+    assert (outcome.succeeded, outcome.failed) == (39, {"too_large": 1})
+    assert list(failed(lab)) == [20 * _GAP]
+    assert outcome.worker_deaths <= 6
 
 
 def die_on_one(span: Span) -> Tally:
