@@ -158,7 +158,8 @@ def campaign(
     quiet: Quiet = False,
 ) -> None:
     """Run experiments in order, each from the settings accepted so far."""
-    from provenir_lab.lab.campaign import campaign_minutes, revert_phase
+    from provenir_lab.lab.campaign import campaign_minutes
+    from provenir_lab.lab.reverts import revert_phase
 
     if revert is not None:
         show(revert_phase(file, revert, quick=quick, results=results), as_json=json)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +20,11 @@ from provenir_lab.display import html_table
 from provenir_lab.errors import UsageError
 from provenir_lab.lab.conduct import Clock, utc_now
 from provenir_lab.lab.decisions import (
+    REVERTED,
     Accepted,
     Decision,
     load_accepted,
     read_decisions,
-    revert,
     save_accepted,
     write_decisions,
 )
@@ -84,6 +84,10 @@ class CampaignResult:
     baseline: Result
     end_to_end: Result | None
     """The original settings against all accepted ones; None if nothing was accepted."""
+    reverts: tuple[Decision, ...] = ()
+    """What was taken back later, in order."""
+    accepted: Accepted = field(default_factory=lambda: Accepted({}))
+    """What the phases have earned, without what was taken back."""
 
     @property
     def report(self) -> Path:
@@ -107,11 +111,13 @@ class CampaignResult:
     def headline(self) -> str:
         """The finding in one line."""
         kept = sum(decision.kept for decision in self.decisions)
-        indicative = " (indicative)" if self.campaign["quick"] else ""
+        aside = " (indicative)" if self.campaign["quick"] else ""
+        if self.reverts:
+            aside += f"; taken back since: {', '.join(line.candidate for line in self.reverts)}"
         if self.end_to_end is None:
             return (
                 f"{self.before['median']:,.0f} records a minute; none of {len(self.decisions)} phases was"
-                f" kept{indicative}"
+                f" kept{aside}"
             )
         comparison = self.end_to_end.summary["comparisons"][-1]
         gain = ""
@@ -120,7 +126,7 @@ class CampaignResult:
             gain = f", {self.after['median']:,.0f} after, {ratio:.2f} times as fast"
         return (
             f"{self.before['median']:,.0f} records a minute before{gain}: {kept} of {len(self.decisions)}"
-            f" phases kept, end to end {comparison['verdict']}{indicative}"
+            f" phases kept, end to end {comparison['verdict']}{aside}"
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -193,33 +199,6 @@ def campaign_minutes(campaign: str | Path, *, quick: bool = False) -> tuple[floa
     return sum(low for low, _ in found), sum(high for _, high in found)
 
 
-def revert_phase(
-    campaign: str | Path, phase: str, *, quick: bool = False, results: str | Path = "results"
-) -> Accepted:
-    """Takes what one phase (or its experiment, or its setting) earned out of the accepted settings, and
-    leaves the others: in the campaign's folder, and for its full form in the file that it names. The log of
-    decisions stays.
-
-    Returns what is left. Raises UsageError if the phase earned nothing, or while the campaign is unfinished.
-    """
-    from provenir_lab.lab.notebooks import find_file
-
-    file = find_file(campaign)
-    plan = load_campaign(file)
-    home = campaign_home(results, plan, quick)
-    if (home.path / "campaign.json").is_file() and home.read_json("campaign.json")["finished"] is None:
-        raise UsageError(f"campaign {plan.name} is not finished: run it again to go on with it, then revert")
-    named = [file.parent / plan.accepted] if plan.accepted and not quick else []
-    files = [path for path in (*named, home.path / ACCEPTED_FILE) if path.is_file()]
-    if not files:
-        raise UsageError(f"campaign {plan.name} has accepted nothing yet: run it first")
-    left = revert(files[0], phase)
-    for other in files[1:]:
-        if load_accepted(other).belongs(phase):
-            revert(other, phase)
-    return left
-
-
 def load_campaign(path: str | Path) -> Campaign:
     """Reads a campaign file. Raises UsageError: the file, the key, and what to do."""
     values = read_yaml(path)
@@ -249,8 +228,10 @@ def conduct_campaign(
     token: Callable[[], str] = lambda: secrets.token_hex(3),
 ) -> CampaignResult:
     """The campaign with `runner` doing the experiments, in `environment`. Raises what the runner raises;
-    finished steps are kept.
+    finished steps are kept. What other campaigns have in `accepted_file` stays there.
     """
+    if accepted_file is not None:
+        load_accepted(accepted_file)  # a damaged file is found before anything runs
     home = campaign_home(results, plan, quick)
     steps = Steps(runner, home, _opened(home, plan, experiments, quick, environment or {}, now, token), now)
     original = build_settings(plan.settings)
@@ -265,8 +246,8 @@ def conduct_campaign(
         decisions.append(decision)
         accepted = accepted.with_decision(decision, home.path.name)
         write_decisions(home.path, decisions)
-        for file in filter(None, (home.path / ACCEPTED_FILE, accepted_file)):
-            save_accepted(file, accepted)
+        _save(accepted, home, accepted_file)
+    _save(accepted, home, accepted_file)  # an interruption may have come between a decision and this
     if accepted.entries:
         steps.run(END_TO_END, _end_to_end(plan, accepted, quick), original)
     steps.state["finished"] = now().isoformat(timespec="seconds")
@@ -290,13 +271,23 @@ def load_campaign_result(folder: str | Path) -> CampaignResult:
         raise UsageError(f"{folder}: this campaign is not finished; run it again to go on with it")
     folders = campaign["folders"]
     last = folders.get(END_TO_END)
+    lines = read_decisions(home.path)
     return CampaignResult(
         home.path,
         campaign,
-        tuple(read_decisions(home.path)),
+        tuple(line for line in lines if line.verdict != REVERTED),
         load_result(home.path / folders[BASELINE_STEP]),
         load_result(home.path / last) if last else None,
+        tuple(line for line in lines if line.verdict == REVERTED),
+        load_accepted(home.path / ACCEPTED_FILE),
     )
+
+
+def _save(accepted: Accepted, home: Folder, shared: Path | None) -> None:
+    save_accepted(home.path / ACCEPTED_FILE, accepted)
+    if shared is not None:
+        others = load_accepted(shared).not_of(home.path.name).entries
+        save_accepted(shared, Accepted({**others, **accepted.entries}))
 
 
 def _opened(

@@ -24,10 +24,12 @@ NOTHING = (
     " experiments/campaign-phase2.yaml, then this again."
 )
 
+REVERTED = "REVERTED"
+
 
 @dataclass(frozen=True)
 class Decision:
-    """What came of one phase; a line of `decisions.jsonl`."""
+    """What came of one phase, or that it was taken back later; a line of `decisions.jsonl`."""
 
     time: str
     """UTC, ISO 8601."""
@@ -43,7 +45,7 @@ class Decision:
     value: Any
     """Of the candidate that was judged; None: none was."""
     verdict: str
-    """One of the five, or SKIPPED."""
+    """One of the five, SKIPPED, or REVERTED: what an earlier line kept was taken back."""
     decision: str
     reason: str
     ratio: Mapping[str, float] | None
@@ -134,12 +136,12 @@ class Accepted:
         }
         return Accepted({**self.entries, decision.setting: entry})
 
-    def without(self, phase: str) -> Accepted:
+    def without(self, phase: str, campaign: str | None = None) -> Accepted:
         """These settings but for what `phase` (its name, its experiment's or its setting's) kept.
 
-        Raises UsageError if it kept nothing.
+        Raises UsageError if it kept nothing. `campaign`: as of `belongs`.
         """
-        gone = self.belongs(phase)
+        gone = self.belongs(phase, campaign)
         if not gone:
             known = [str(entry.get("experiment") or name) for name, entry in self.entries.items()]
             raise UsageError(
@@ -147,13 +149,25 @@ class Accepted:
             )
         return Accepted({name: entry for name, entry in self.entries.items() if name not in gone})
 
-    def belongs(self, phase: str) -> list[str]:
-        """The settings that `phase` (its name, its experiment's or its setting's) kept."""
+    def belongs(self, phase: str, campaign: str | None = None) -> list[str]:
+        """The settings that `phase` (its name, its experiment's or its setting's) kept; with `campaign` only
+        those that no other campaign has earned.
+        """
         return [
             name
             for name, entry in self.entries.items()
             if phase in (name, entry.get("phase"), entry.get("experiment"))
+            and (campaign is None or _earned_by(entry) in (campaign, None))
         ]
+
+    def not_of(self, campaign: str) -> Accepted:
+        """These settings but for those that `campaign` has earned."""
+        return Accepted({name: e for name, e in self.entries.items() if _earned_by(e) != campaign})
+
+
+def _earned_by(entry: Mapping[str, Any]) -> str | None:
+    """The campaign of an entry; None for one that was made by hand."""
+    return str(entry["result"]).partition("/")[0] if entry.get("result") else None
 
 
 def load_accepted(path: str | Path) -> Accepted:
@@ -177,10 +191,3 @@ def save_accepted(path: str | Path, accepted: Accepted) -> None:
     """Writes the file, in one piece."""
     path = Path(path)
     Folder(path.parent).write_yaml(path.name, {name: dict(entry) for name, entry in accepted.entries.items()})
-
-
-def revert(path: str | Path, phase: str) -> Accepted:
-    """Takes one phase's entry out of the file and leaves the others. Raises UsageError if there is none."""
-    left = load_accepted(path).without(phase)
-    save_accepted(path, left)
-    return left

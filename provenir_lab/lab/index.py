@@ -46,7 +46,9 @@ def render_index(folder: str | Path) -> Path:
     pictures = pictures_of(result)
     for picture in pictures:
         kept.write(f"figures/{picture.name}.svg", standalone(picture.svg))
-    kept.write("tables/decisions.csv", records_csv([asdict(decision) for decision in result.decisions]))
+    kept.write(
+        "tables/decisions.csv", records_csv([asdict(line) for line in (*result.decisions, *result.reverts)])
+    )
     return kept.write("index.html", page("index.html.j2", _values(result, pictures)))
 
 
@@ -107,12 +109,19 @@ def _values(result: CampaignResult, pictures: list[Picture]) -> dict[str, Any]:
         "purpose": campaign["plan"]["purpose"],
         "cards": _cards(result),
         "pictures": pictures,
-        "verdicts": [_verdict_row(d) for d in result.decisions],
+        "verdicts": [_verdict_row(d) for d in (*result.decisions, *result.reverts)],
         "verdict_header": VERDICT_HEADER,
         "measured": [_measured_row(d) for d in result.decisions],
         "measured_header": MEASURED_HEADER,
         "accepted": [
-            (str(d.setting), str(d.value), _label(d), str(d.evidence)) for d in result.decisions if d.kept
+            (
+                name,
+                str(e["value"]),
+                titles.get(str(e.get("experiment")), ""),
+                str(e["result"]).rpartition("/")[2],
+            )
+            for name, e in result.accepted.entries.items()
+            if "result" in e
         ],
         "end_to_end": end_to_end_text(result),
         "links": links,

@@ -19,14 +19,14 @@ from provenir_lab.lab.campaign import (
     conduct_campaign,
     load_campaign,
     load_campaign_result,
-    revert_phase,
 )
 from provenir_lab.lab.conduct import conduct
-from provenir_lab.lab.decisions import load_accepted, read_decisions, revert
+from provenir_lab.lab.decisions import load_accepted, read_decisions
 from provenir_lab.lab.experiment import Experiment
 from provenir_lab.lab.phase import Runner
 from provenir_lab.lab.record import Result, load_result
 from provenir_lab.lab.report import render
+from provenir_lab.lab.reverts import revert_phase
 from provenir_lab.settings import Settings
 
 PLAN = {
@@ -147,10 +147,9 @@ def test_accepted_settings_and_the_revert_of_one(
     accepted = load_accepted(file)
     assert accepted.settings() == Settings(batch_size=1000, prefetch=2)
     assert accepted.entries["batch_size"]["experiment"] == "batch-size"
-    revert(file, "II.1")
-    assert load_accepted(file).settings() == Settings(prefetch=2)
+    assert load_accepted(file).without("II.1").settings() == Settings(prefetch=2)
     with pytest.raises(UsageError, match="did you mean prefetch"):
-        revert(file, "prefetsh")
+        load_accepted(file).without("prefetsh")
 
 
 def test_each_accepted_setting_names_the_result_that_earned_it(
@@ -166,14 +165,57 @@ def test_one_phase_of_a_finished_campaign_is_reverted(tmp_path: Path) -> None:
     file, results = tmp_path / "campaign.yaml", result.folder.parent
     file.write_text(yaml.safe_dump(PLAN | {"accepted": "accepted.yaml"}), encoding="utf-8")
     log = (result.folder / "decisions.jsonl").read_bytes()
-    left = revert_phase(file, "II.1", results=results)
+    noon = dt.datetime(2026, 1, 3, 12, tzinfo=dt.UTC)
+    left = revert_phase(file, "II.1", results=results, now=lambda: noon)
     assert left.values() == {"prefetch": 2}
     for folder in (tmp_path, result.folder):
         assert load_accepted(folder / "accepted.yaml") == left
-    assert (result.folder / "decisions.jsonl").read_bytes() == log
+    lines = (result.folder / "decisions.jsonl").read_bytes()
+    assert lines.startswith(log)
+    added = json.loads(lines.removeprefix(log))
+    assert (added["verdict"], added["setting"], added["value"]) == ("REVERTED", "batch_size", 1000)
+    assert (added["time"], added["evidence"]) == (noon.isoformat(), result.decisions[0].evidence)
+    after = load_campaign_result(result.folder)
+    assert after.decisions == result.decisions
+    assert after.headline == result.headline + "; taken back since: batch_size=1000"
+    text = after.report.read_text(encoding="utf-8")
+    check_page(text)
+    assert "REVERTED" in text
+    assert "batch_size" not in text.partition("Settings that were kept")[2].partition("</table>")[0]
     with pytest.raises(UsageError, match=r"nothing accepted belongs to II\.1"):
         revert_phase(file, "II.1", results=results)
     assert revert_phase(file, "prefetch", results=results).values() == {}
+
+
+def test_what_other_campaigns_have_accepted_stays_in_the_file(tmp_path: Path) -> None:
+    shared, entry = tmp_path / "accepted.yaml", {"phase": "II.1", "experiment": "other"}
+    before = {
+        "workers": {"value": 2, **entry, "result": "another/a"},
+        "pool": {"value": "none"},
+        "prefetch": {"value": 4, **entry, "result": "phase2/old"},
+    }
+    shared.write_text(yaml.safe_dump(before), encoding="utf-8")
+    result = campaign(tmp_path, Simulation(), [LARGE], accepted_file=shared)
+    assert load_accepted(shared).values() == {"workers": 2, "pool": "none", "batch_size": 1000}
+    assert load_accepted(result.folder / "accepted.yaml").values() == {"batch_size": 1000}
+    file = tmp_path / "campaign.yaml"
+    file.write_text(yaml.safe_dump(PLAN | {"accepted": "accepted.yaml"}), encoding="utf-8")
+    assert revert_phase(file, "II.1", results=tmp_path / "results").values() == {"workers": 2, "pool": "none"}
+    assert load_accepted(result.folder / "accepted.yaml").values() == {}
+
+
+def test_a_phase_kept_just_before_an_interruption_is_accepted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr("provenir_lab.lab.campaign.save_accepted", interrupted)
+        campaign(tmp_path, Simulation(), [LARGE])
+    result = campaign(tmp_path, Simulation(), [LARGE], accepted_file=tmp_path / "accepted.yaml")
+    for folder in (tmp_path, result.folder):
+        assert load_accepted(folder / "accepted.yaml").values() == {"batch_size": 1000}
 
 
 def test_nothing_is_reverted_of_a_campaign_that_never_ran_or_is_not_finished(tmp_path: Path) -> None:
