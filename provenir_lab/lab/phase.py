@@ -98,7 +98,7 @@ def _judged(steps: Steps, experiment: Experiment, ceiling: float | None, result:
         pairs=f"{judged['pairs']} of {judged['planned']}",
         spread=judged["spread"],
         peak_memory_mb=candidate.get("peak_memory_mb"),
-        rows_verified=candidate.get("rows"),
+        rows_verified=candidate.get("rows") if judged["gates"]["passed"] else None,
         before_rec_per_min=variants["baseline"]["rec_per_min"]["median"],
         after_rec_per_min=after["median"] if after else None,
         evidence=steps.folder(experiment.name),

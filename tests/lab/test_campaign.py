@@ -400,6 +400,7 @@ def test_faster_but_wrong_is_rejected(tmp_path: Path) -> None:
     )
     result = campaign(tmp_path, simulation, [LARGE])
     assert (result.decisions[0].verdict, result.decisions[0].decision) == ("INVALID", "reject")
+    assert result.decisions[0].rows_verified is None
     assert result.end_to_end is None
 
 
