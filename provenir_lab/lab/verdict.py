@@ -95,8 +95,14 @@ def percent(log_ratio: float) -> str:
 
 def gate_problems(baseline: Sequence[Run], candidate: Sequence[Run], digests: Digests) -> list[str]:
     """Everything for which a comparison is INVALID, however fast: void runs, other data, more failures."""
+    void: dict[tuple[str, str], list[str]] = {}
+    for run in (*baseline, *candidate):
+        if run.void:
+            void.setdefault((run.variant, run.void), []).append(str(run.order))
     problems = [
-        f"run {run.order} ({run.variant}) is void: {run.void}" for run in (*baseline, *candidate) if run.void
+        f"{'run' if len(runs) == 1 else 'runs'} {', '.join(runs)} ({variant})"
+        f" {'is' if len(runs) == 1 else 'are'} void: {reason}"
+        for (variant, reason), runs in void.items()
     ]
     usual = [run for run in baseline if run.valid]
     tried = [run for run in candidate if run.valid]

@@ -99,3 +99,5 @@ def test_a_baseline_that_writes_different_data_is_found() -> None:
 def test_more_failures_and_void_runs_are_problems() -> None:
     assert gate_problems([BASE], [replace(NEW, failed=2)], {}) == ["2 documents failed, 0 under the baseline"]
     assert gate_problems([BASE], [NEW, replace(NEW, void="crashed")], {}) == ["run 2 (new) is void: crashed"]
+    void = [replace(NEW, void="crashed", order=order) for order in (2, 5)]
+    assert gate_problems([BASE], void, {}) == ["runs 2, 5 (new) are void: crashed"]
