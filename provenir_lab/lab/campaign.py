@@ -42,7 +42,7 @@ from provenir_lab.lab.place import open_place
 from provenir_lab.lab.plan import expected_minutes
 from provenir_lab.lab.record import Folder, Result, load_result
 from provenir_lab.progress import Progress, silent
-from provenir_lab.settings import Database, build_settings, suggestion
+from provenir_lab.settings import Database, Settings, build_settings, suggestion
 
 BASELINE_NOTEBOOK = "notebooks/01-baseline.ipynb"
 BASELINE_STEP = "baseline"
@@ -167,7 +167,10 @@ def run_campaign(
     plan = load_campaign(file)
     experiments = [load_experiment(file.parent / name) for name in plan.experiments]
     runner = notebook_runner(database, contract, results, progress)
-    environment = DatabaseWorkshop(open_place(database, contract)).environment()
+    workshop = DatabaseWorkshop(open_place(database, contract))
+    for experiment in experiments:
+        workshop.require(_possible(experiment.as_quick() if quick else experiment, plan))
+    environment = workshop.environment()
     accepted = None if quick or plan.accepted is None else file.parent / plan.accepted
     return conduct_campaign(
         runner,
@@ -324,6 +327,14 @@ def _opened(
     write_decisions(home.path, [])
     home.write_json("campaign.json", state)
     return state
+
+
+def _possible(experiment: Experiment, plan: Campaign) -> list[Settings]:
+    """The variants from the original settings; none where nothing differs: the phase is then skipped."""
+    try:
+        return list(experiment.variants(build_settings(plan.settings)).values())
+    except UsageError:
+        return []
 
 
 def _baseline(plan: Campaign, quick: bool) -> Experiment:

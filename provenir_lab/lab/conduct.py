@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,6 +48,9 @@ class Workshop(Protocol):
     def available(self, documents: Documents) -> int | None:
         """The most documents there can be; None: as many as asked for."""
 
+    def require(self, variants: Iterable[Settings]) -> None:
+        """Raises UsageError for settings that cannot work here."""
+
     def bench(
         self, documents: Documents, count: int
     ) -> AbstractContextManager[tuple[Bench, Mapping[str, Any]]]:
@@ -78,9 +81,9 @@ def conduct(
     Everything that decides later (threshold, order, number of pairs) is on disk before the first run.
     `tests` are the test suites of two versions of the code; `warnings` go into the report.
     """
-    kept = Folder(Path(folder)) if folder else new_folder(results, experiment.name, now(), token())
+    kept = Folder(Path(folder)) if folder else None
     environment = workshop.environment()
-    if (kept.path / "plan.json").is_file():
+    if kept is not None and (kept.path / "plan.json").is_file():
         experiment = parse_experiment(kept.read_yaml("experiment.yaml"), str(kept.path / "experiment.yaml"))
         plan = kept.read_json("plan.json")
         accepted = build_settings(plan["accepted"])
@@ -88,7 +91,9 @@ def conduct(
         but = () if own_code else ("git_commit",)
         require_same(kept.read_json("environment.json"), environment, str(kept.path), but=but)
     else:
-        experiment.check(accepted)
+        experiment.check(accepted, workshop.available(experiment.documents))
+        workshop.require(experiment.variants(accepted).values())
+        kept = kept or new_folder(results, experiment.name, now(), token())
         made = make_plan(experiment, accepted, Path(results), environment, kept.path)
         experiment, plan = made.experiment, made.to_dict()
         kept.write_yaml("experiment.yaml", experiment.model_dump(mode="json"))

@@ -186,10 +186,13 @@ class Experiment(BaseModel):
             update["candidates"] = self.quick.candidates or self.candidates[:2]
         return self.model_copy(update=update)
 
-    def check(self, accepted: Settings) -> None:
-        """Refuses an experiment whose documents cannot show its effect. Raises UsageError, saying why."""
+    def check(self, accepted: Settings, available: int | None = None) -> None:
+        """Refuses an experiment whose documents cannot show its effect. Raises UsageError, saying why.
+
+        `available`: how many documents there are; None: as many as asked for.
+        """
         variants = self.variants(accepted)
-        problem = _workload_problem(self, variants)
+        problem = _workload_problem(self, variants, available)
         if problem:
             raise UsageError(f"experiment {self.name}: {problem}")
 
@@ -203,7 +206,9 @@ def variant_name(change: str, value: Any) -> str:
     return f"{change}={str(value).lower() if isinstance(value, bool) else value}"
 
 
-def _workload_problem(experiment: Experiment, variants: Mapping[str, Settings]) -> str | None:
+def _workload_problem(
+    experiment: Experiment, variants: Mapping[str, Settings], available: int | None
+) -> str | None:
     documents = experiment.documents
     if experiment.change in DUPLICATE_SETTINGS and documents.profile != "stored":
         if documents.duplicate_contacts == 0:
@@ -212,12 +217,15 @@ def _workload_problem(experiment: Experiment, variants: Mapping[str, Settings]) 
             return "which of two applications keeps a shared contact depends on the order; set workers: 1"
     if experiment.change == "parse_mode" and documents.profile == "compact":
         return "compact documents hold little to skip; use documents.profile: realistic"
-    if experiment.change in ("workers", "batch_size") and documents.count != "auto":
+    counts = [count for count in (documents.count, available) if isinstance(count, int)]
+    if experiment.change in ("workers", "batch_size") and counts:
         fewest = 2 * max(s.batch_size * s.workers for s in variants.values())
-        if documents.count < fewest:
+        if min(counts) < fewest:
+            few = available is not None and available < fewest
+            advice = "load or generate more" if few else "raise documents.count or say auto"
             return (
-                f"{documents.count} documents are too few: {experiment.change} shows from {fewest} on"
-                " (two transactions for every worker); raise documents.count or say auto"
+                f"{min(counts)} documents are too few: {experiment.change} shows from {fewest} on"
+                f" (two transactions for every worker); {advice}"
             )
     return None
 

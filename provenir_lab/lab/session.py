@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +17,7 @@ from provenir_lab.lab.record import Result
 from provenir_lab.lab.workload import Workload, prepare, stored_count
 from provenir_lab.progress import Progress, silent
 from provenir_lab.settings import Database, Settings
+from provenir_lab.storage.methods import choose_method
 
 
 class DatabaseWorkshop:
@@ -40,6 +41,14 @@ class DatabaseWorkshop:
 
     def available(self, documents: Documents) -> int | None:
         return stored_count(self._place) if documents.profile == "stored" else None
+
+    def require(self, variants: Iterable[Settings]) -> None:
+        engine = self._place.engine()
+        try:
+            for settings in variants:
+                choose_method(engine, settings.write_method)
+        finally:
+            engine.dispose()
 
     @contextmanager
     def bench(self, documents: Documents, count: int) -> Iterator[tuple[Bench, Mapping[str, Any]]]:
@@ -135,7 +144,8 @@ def plan_experiment(
     place.require_lab()
     if not isinstance(experiment, Experiment):
         experiment = load_experiment(experiment)
-    accepted = settings or Settings()
-    experiment.check(accepted)
-    environment = DatabaseWorkshop(place).environment()
+    accepted, workshop = settings or Settings(), DatabaseWorkshop(place)
+    experiment.check(accepted, workshop.available(experiment.documents))
+    workshop.require(experiment.variants(accepted).values())
+    environment = workshop.environment()
     return make_plan(experiment, accepted, Path(results), environment, Path(folder) if folder else None)

@@ -3,7 +3,7 @@
 import datetime as dt
 import itertools
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -90,10 +90,11 @@ class SimulatedWorkshop:
         crashes: frozenset[int] = frozenset(),
         interrupt_at: int | None = None,
         environment: Mapping[str, Any] = ENVIRONMENT,
+        stored: int = 10_000,
     ) -> None:
         self.rate, self.tables, self.failed, self.used = rate, tables, failed, used
         self.crashes, self.interrupt_at = crashes, interrupt_at
-        self._environment = environment
+        self._environment, self._stored = environment, stored
         self.calls: list[str] = []
         self.counter = itertools.count()
 
@@ -101,7 +102,10 @@ class SimulatedWorkshop:
         return dict(self._environment)
 
     def available(self, documents: Documents) -> int | None:
-        return None
+        return self._stored if documents.profile == "stored" else None
+
+    def require(self, variants: Iterable[Settings]) -> None:
+        pass
 
     @contextmanager
     def bench(self, documents: Documents, count: int) -> Iterator[tuple[SimulatedBench, Mapping[str, Any]]]:

@@ -284,6 +284,19 @@ def test_an_experiment_that_cannot_show_its_effect_starts_nothing(tmp_path: Path
     assert workshop.calls == []
 
 
+@pytest.mark.parametrize("count", ["auto", 4000])
+def test_too_few_stored_documents_are_refused_however_many_were_asked_for(
+    tmp_path: Path, count: int | str
+) -> None:
+    stored = {"profile": "stored", "count": count}
+    plan = experiment(change="workers", candidates=[2], documents=stored)
+    workshop = SimulatedWorkshop(stored=1999)
+    with pytest.raises(UsageError, match=r"1999 documents are too few: .* from 2000 on .*; load or generate"):
+        run(workshop, plan, tmp_path)
+    assert workshop.calls == []
+    run(SimulatedWorkshop(stored=2000), plan, tmp_path)
+
+
 def test_progress_names_every_run(tmp_path: Path) -> None:
     steps: list[Step] = []
     run(SimulatedWorkshop(), experiment(), tmp_path, progress=steps.append)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from provenir_lab.errors import GuardError, LabError, UsageError
+from provenir_lab.lab.campaign import run_campaign
 from provenir_lab.lab.experiment import Documents, parse_experiment
 from provenir_lab.lab.measure import DatabaseBench
 from provenir_lab.lab.place import Place, ensure_lab, open_place
@@ -94,6 +95,22 @@ def test_a_real_comparison_of_settings_that_write_the_same(
     assert judged["pairs"] == 6
     assert judged["gates"] == {"passed": True, "problems": []}
     assert judged["verdict"] in ("FASTER", "SLOWER", "EQUIVALENT", "INCONCLUSIVE")
+
+
+def test_a_write_method_that_the_database_does_not_know_is_refused_before_anything_runs(
+    place: Place, database: Database, tmp_path: Path
+) -> None:
+    plan = {"name": "write", "title": "Write", "change": "write_method", "candidates": ["json", "copy"],
+            "runs": 6, "max_runs": 6, "documents": {"count": 20}}  # fmt: skip
+    (tmp_path / "write.yaml").write_text(json.dumps(plan), encoding="utf-8")
+    campaign = {"name": "all", "title": "All", "experiments": ["write.yaml"]}
+    (tmp_path / "campaign.yaml").write_text(json.dumps(campaign), encoding="utf-8")
+    message = "write_method=copy does not work on sqlite: use auto or executemany, json"
+    with pytest.raises(UsageError, match=message):
+        run_experiment(database, tmp_path / "write.yaml", results=tmp_path / "results")
+    with pytest.raises(UsageError, match=message):
+        run_campaign(database, tmp_path / "campaign.yaml", results=tmp_path / "results")
+    assert list((tmp_path / "results").rglob("*.*")) == []
 
 
 def test_a_database_that_is_no_lab_is_refused(tmp_path: Path, database: Database) -> None:
