@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -195,19 +194,6 @@ def test_an_interrupt_ends_the_run_within_ten_seconds(
     assert lab.status().pending > 0
     lab._progress = None
     lab.process()
-    assert_whole(lab, expected)
-
-
-@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="processes cannot be stopped here")
-def test_a_worker_that_slept_while_its_documents_were_done_does_no_harm(
-    sqlite_url: str, expected: dict[str, object]
-) -> None:
-    lab = new_lab(sqlite_url, documents(200))
-    with stopped_run(lab, 1, batch_size=30) as run:
-        run.send_signal(signal.SIGSTOP)
-        assert lab.process().documents == 170
-        run.send_signal(signal.SIGCONT)
-    assert lab.process().documents == 0
     assert_whole(lab, expected)
 
 
