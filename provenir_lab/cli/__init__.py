@@ -29,6 +29,7 @@ TRACE_VARIABLE = "PROVENIR_LAB_TRACE"
 app = typer.Typer(
     name="provenir-lab",
     help="Provenir XML to database tables, fast; and the laboratory that proves how fast.",
+    epilog="Begin with: provenir-lab demo; each command: provenir-lab COMMAND --help",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -38,7 +39,11 @@ contract_app = typer.Typer(help="Look at mapping contracts.", no_args_is_help=Tr
 _COMMANDS: tuple[tuple[str, Callable[..., None], str], ...] = (
     ("init", data.init, "provenir-lab init --database sqlite:///lab.db"),
     ("generate", data.generate, "provenir-lab generate --count 500 --profile realistic --seed 1"),
-    ("load", data.load, "provenir-lab load my-documents/"),
+    (
+        "load",
+        data.load,
+        "provenir-lab load my-documents/\n\nExample: provenir-lab load --from production --sample 1000",
+    ),
     ("process", work.process, "provenir-lab process --workers 2 --set batch_size=1000"),
     ("map", work.map_, "provenir-lab map document.xml"),
     ("verify", work.verify, "provenir-lab verify --sample 500"),
@@ -74,8 +79,13 @@ def _root(
 ) -> None: ...
 
 
+def _first_sentence(function: Callable[..., None]) -> str:
+    """What the list of commands shows, whole: at most 60 characters."""
+    return (function.__doc__ or "").partition(". ")[0].strip().rstrip(".") + "."
+
+
 for _name, _function, _example in _COMMANDS:
-    app.command(_name, epilog=f"Example: {_example}")(_function)
+    app.command(_name, short_help=_first_sentence(_function), epilog=f"Example: {_example}")(_function)
 contract_app.command("check", epilog="Example: provenir-lab contract check my-contract.json")(
     checks.contract_check
 )

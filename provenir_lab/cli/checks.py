@@ -24,7 +24,7 @@ def contract_check(
 
 
 def doctor(database: Database = None, json: Json = False, quiet: Quiet = False) -> None:
-    """Show what is installed and reachable, and how to fix what is not."""
+    """Show what works on this machine, and how to fix the rest."""
     from provenir_lab.doctor import examine
 
     checkup = examine(database)

@@ -28,20 +28,29 @@ def init(
 def generate(
     *,
     count: Annotated[int, typer.Option("--count", min=1, metavar="N", help="How many documents.")],
-    seed: Annotated[int, typer.Option("--seed", help="Same seed, same bytes.")] = 1,
+    seed: Annotated[int, typer.Option("--seed", metavar="S", help="Same seed, same bytes.")] = 1,
     profile: Annotated[
         str,
-        typer.Option("--profile", help="compact (10 KB), realistic (median 130 KB) or heavy (up to 2 MB)."),
+        typer.Option(
+            "--profile",
+            metavar="NAME",
+            help="compact (10 KB), realistic (median 130 KB) or heavy (up to 2 MB).",
+        ),
     ] = "compact",
     start_app_id: Annotated[
         int, typer.Option("--start-app-id", metavar="A", help="The first app_id.")
     ] = 100_001,
     duplicate_contacts: Annotated[
         float,
-        typer.Option("--duplicate-contacts", metavar="SHARE", help="Share that repeats a contact, 0 to 1."),
+        typer.Option(
+            "--duplicate-contacts",
+            metavar="SHARE",
+            help="Share of documents, 0 to 1, with a contact of an earlier one.",
+        ),
     ] = 0.0,
     faults: Annotated[
-        float, typer.Option("--faults", metavar="SHARE", help="Share that cannot be mapped, 0 to 1.")
+        float,
+        typer.Option("--faults", metavar="SHARE", help="Share of documents, 0 to 1, that cannot be mapped."),
     ] = 0.0,
     to: Annotated[
         Path | None, typer.Option("--to", metavar="DIR", help="Write files there, not into the database.")
@@ -68,23 +77,26 @@ def generate(
 def load(
     *,
     paths: Annotated[
-        list[Path] | None, typer.Argument(metavar="PATH...", help="XML files, or directories of them.")
+        list[Path] | None, typer.Argument(metavar="PATH", help="XML files, or directories of them.")
     ] = None,
     from_: Annotated[
         str | None,
         typer.Option("--from", metavar="NAME|URL", help="Copy from another database, which is only read."),
     ] = None,
     sample: Annotated[
-        int | None, typer.Option("--sample", metavar="N", help="With --from: how many documents.")
+        int | None,
+        typer.Option("--sample", metavar="N", help="With --from: how many documents, chosen by chance."),
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", help="With --from: same seed, same documents.")] = 1,
+    seed: Annotated[
+        int, typer.Option("--seed", metavar="S", help="With --from: same seed, same documents.")
+    ] = 1,
     database: Database = None,
     schema: Schema = None,
     contract: ContractFile = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Put XML files, or documents of another database, into the lab; each refusal is listed."""
+    """Put XML files, or another database's documents, into the lab. Each one that is refused is listed."""
     if bool(paths) == bool(from_):
         raise UsageError("give files or directories, or --from DATABASE --sample N")
     if (from_ is None) != (sample is None):
@@ -108,7 +120,7 @@ def status(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Show pending, succeeded and failed documents, and the last runs."""
+    """Show what is pending, done and failed, and the last runs."""
     lab = open_lab(database, contract, schema, quiet=quiet)
     found = lab.status(metrics)
     if failed_csv is not None:
@@ -126,7 +138,7 @@ def clean(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Empty the target tables and the log of a lab; its documents stay."""
+    """Empty the target tables and the log of a lab. Its documents stay."""
     lab = open_lab(database, contract, schema, quiet=quiet)
     if not yes:
         if not sys.stdin.isatty():

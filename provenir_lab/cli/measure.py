@@ -27,10 +27,15 @@ from provenir_lab.lab import MIGRATION_DOCUMENTS
 
 Documents = Annotated[
     str | None,
-    typer.Option("--documents", metavar="N|auto", help="Documents a run; auto: enough for 2 seconds."),
+    typer.Option("--documents", metavar="N|auto", help="Documents of each run; auto: enough for 2 seconds."),
 ]
 Profile = Annotated[
-    str, typer.Option("--profile", help="compact, realistic, heavy, or stored: those loaded.")
+    str,
+    typer.Option(
+        "--profile",
+        metavar="NAME",
+        help="compact, realistic or heavy documents are made for it; stored: those loaded are used.",
+    ),
 ]
 Quick = Annotated[
     bool, typer.Option("--quick", help="Fewer candidates, six pairs, one-second runs: indicative.")
@@ -55,7 +60,7 @@ def baseline(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Measure how fast the processor is today, and how noisy this machine is."""
+    """Measure how fast the processor is, and how noisy this machine."""
     lab = open_lab(database, contract, schema, quiet=quiet, settings=settings_of(set_))
     count: int | Literal["auto"] = _count(documents) or "auto"
     with _kept_when_interrupted():
@@ -80,7 +85,7 @@ def run(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Run one experiment through its notebook; the verdict comes with the evidence."""
+    """Run one experiment through its notebook. The verdict comes with the evidence."""
     lab = open_lab(database, contract, schema, quiet=quiet, settings=settings_of(set_))
     with _kept_when_interrupted():
         result = lab.run(
@@ -107,9 +112,13 @@ def compare_code(
         str, typer.Option("--tests", metavar="ARGS", help="Arguments of pytest, such as tests/mapping.")
     ] = "",
     no_tests: Annotated[
-        bool, typer.Option("--no-tests", help="Run no test suite: then nothing is to be kept.")
+        bool,
+        typer.Option("--no-tests", help="Run no test suite; the verdict then never says to keep the change."),
     ] = False,
-    repository: Annotated[Path, typer.Option("--repository", metavar="DIR", help="A clone.")] = Path(),
+    repository: Annotated[
+        Path,
+        typer.Option("--repository", metavar="DIR", help="The clone of the project that has both commits."),
+    ] = Path(),
     runs: Annotated[int | None, typer.Option("--runs", metavar="N", help="Pairs of runs.")] = None,
     documents: Documents = None,
     quick: Quick = False,
@@ -122,7 +131,7 @@ def compare_code(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Measure two git commits against each other, with the test suite of each as a gate."""
+    """Measure two git commits against each other. The test suite of each must pass."""
     if tests and no_tests:
         raise UsageError("--tests and --no-tests contradict each other: give one of them")
     lab = open_lab(database, contract, schema, quiet=quiet, settings=settings_of(set_))
@@ -157,7 +166,7 @@ def campaign(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Run experiments in order, each from the settings accepted so far."""
+    """Run experiments in order, keeping what is proved faster. Each starts from the settings kept so far."""
     from provenir_lab.lab.campaign import campaign_minutes
     from provenir_lab.lab.reverts import revert_phase
 
@@ -191,7 +200,7 @@ def compare(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Set two stored results side by side, with interval and verdict."""
+    """Compare two stored results, with interval and verdict."""
     from provenir_lab.lab.compare import compare
 
     _show(compare(result_a, result_b), json)
@@ -223,7 +232,7 @@ def demo(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Show it all on SQLite in a folder of its own: documents, baseline of 5 runs, report."""
+    """Show it all on SQLite in a folder of its own. Makes documents, a baseline of 5 runs and its report."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

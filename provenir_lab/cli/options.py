@@ -36,7 +36,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and no
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bar, no messages.")]
 Set = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="FIELD=VALUE", help="A setting; may be given several times."),
+    typer.Option(
+        "--set", metavar="FIELD=VALUE", help="A setting, such as batch_size=1000; may be given several times."
+    ),
 ]
 Metrics = Annotated[Path, typer.Option("--metrics", metavar="DIR", help="Folder of the runs' metrics files.")]
 Results = Annotated[Path, typer.Option("--results", metavar="DIR", help="Folder that holds all results.")]

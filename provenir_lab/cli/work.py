@@ -24,7 +24,7 @@ from provenir_lab.cli.output import show, show_json
 def process(
     *,
     limit: Annotated[
-        int | None, typer.Option("--limit", metavar="N", help="At most so many documents.")
+        int | None, typer.Option("--limit", metavar="N", help="Process at most so many documents.")
     ] = None,
     app_id_start: Annotated[
         int | None, typer.Option("--app-id-start", metavar="A", help="First app_id of a range.")
@@ -32,18 +32,31 @@ def process(
     app_id_end: Annotated[
         int | None, typer.Option("--app-id-end", metavar="A", help="Last app_id of a range, included.")
     ] = None,
-    workers: Annotated[int | None, typer.Option("--workers", metavar="W", help="Worker processes.")] = None,
+    workers: Annotated[
+        int | None, typer.Option("--workers", metavar="W", help="How many worker processes.")
+    ] = None,
     batch_size: Annotated[
         int | None, typer.Option("--batch-size", metavar="B", help="Documents per transaction.")
     ] = None,
     retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Take failed documents again; a category may follow.")
+        bool,
+        typer.Option(
+            "--retry-failed",
+            help="Take failed documents again: all, or those of the category named after it.",
+        ),
     ] = False,
     category: Annotated[
-        str | None, typer.Option("--category", help="With --retry-failed: only those that failed so.")
+        str | None,
+        typer.Option(
+            "--category", metavar="NAME", help="With --retry-failed: only failures of this category."
+        ),
     ] = None,
     allow_contract_change: Annotated[
-        bool, typer.Option("--allow-contract-change", help="The last run may have used another contract.")
+        bool,
+        typer.Option(
+            "--allow-contract-change",
+            help="Process even if the last run used another contract: without this, refuse.",
+        ),
     ] = False,
     executor: Annotated[
         str,
@@ -56,8 +69,8 @@ def process(
         typer.Option(
             "--scheduler",
             metavar="ADDRESS",
-            help="With --executor dask: a cluster that is there, all its workers. Default: a cluster of this "
-            "machine for the run, of --workers processes.",
+            help="With --executor dask: a running cluster, such as tls://host:8786, all of whose workers are "
+            "used. Default: --workers processes of this machine, started for the run.",
         ),
     ] = None,
     metrics: Metrics = Path("results/runs"),
@@ -92,15 +105,13 @@ def process(
 
 def map_(
     *,
-    files: Annotated[
-        list[Path], typer.Argument(metavar="FILE...", help="XML files, or directories of them.")
-    ],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="XML files, or directories of them.")],
     set_: Set = None,
     contract: ContractFile = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Print the rows that documents map to, one JSON object a line. Needs no database."""
+    """Print the rows that documents map to, as JSON. A line for each document; needs no database."""
     found = open_lab("sqlite:///lab.db", contract, quiet=quiet).map(*files, **settings_of(set_))
     if json:
         show_json({"documents": list(found)})

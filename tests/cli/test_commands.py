@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import signal
 import sqlite3
 import subprocess
@@ -449,13 +450,26 @@ def test_the_module_runs_as_the_command(database: str) -> None:
 
 def test_every_command_has_a_help_text_with_an_example(capsys: Captured) -> None:
     assert run("--help") == 0
-    listed = capsys.readouterr().out.partition("Commands:")[2].split("\n")
+    listed = capsys.readouterr().out.partition("Commands:")[2].partition("\n\n")[0].split("\n")
     names = [line.split()[0] for line in listed if line.startswith("  ") and not line.startswith("   ")]
     assert len(names) >= 17
     for name in names:
         words = [name, "check"] if name == "contract" else [name]
         assert run(*words, "--help") == 0
         text = capsys.readouterr().out
-        example = " ".join(text.partition("Example: ")[2].split())
-        assert example.startswith(f"provenir-lab {' '.join(words)}")
-        parse(words_of(example)[1:])
+        examples = [" ".join(example.split()) for example in text.split("Example: ")[1:]]
+        assert examples
+        for example in examples:
+            assert example.startswith(f"provenir-lab {' '.join(words)}")
+            parse(words_of(example)[1:])
+        assert re.findall("--[a-z-]+ <.*>", text) == []
+
+
+def test_the_list_of_commands_is_whole_and_says_where_to_begin(capsys: Captured) -> None:
+    assert run("--help") == 0
+    text = capsys.readouterr().out
+    lines = text.partition("Commands:")[2].splitlines()
+    assert [line for line in lines if line.endswith("...")] == []
+    described = [line for line in lines if line.startswith("  ") and not line.startswith("   ")]
+    assert all(line.endswith(".") for line in described[:-1])
+    assert "Begin with: provenir-lab demo" in described[-1]
