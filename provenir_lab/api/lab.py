@@ -18,13 +18,14 @@ from provenir_lab.processing import intake
 from provenir_lab.processing.cluster import Dask
 from provenir_lab.processing.metrics import write_metrics
 from provenir_lab.processing.outcome import Outcome
+from provenir_lab.processing.place import fitted
 from provenir_lab.processing.processor import Request, process
 from provenir_lab.processing.status import Status, read_status, write_failed_csv
 from provenir_lab.processing.verify import Verification, verify
 from provenir_lab.settings import Database, Settings, build_settings, suggestion
 from provenir_lab.storage import cleanup
 from provenir_lab.storage.database import masked
-from provenir_lab.storage.schema import Marker, create_lab
+from provenir_lab.storage.schema import Marker, Target, create_lab
 from provenir_lab.storage.writer import utc_now
 
 if TYPE_CHECKING:
@@ -205,7 +206,8 @@ class Lab(Measuring):
         if sample is not None and sample < 1:
             raise UsageError(f"sample {sample}: give at least 1")
         with self._ready_engine() as engine, self._showing() as progress:
-            return verify(engine, self.target, self._mapper(self.settings), sample, progress)
+            target = fitted(engine, self.target, self.contract, masked(self.database.url))
+            return verify(engine, target, self._mapper(self.settings, target), sample, progress)
 
     def doctor(self) -> Checkup:
         """What this machine has and lacks for work on this database, each lack with its fix."""
@@ -213,10 +215,10 @@ class Lab(Measuring):
 
         return examine(self.database.url)
 
-    def _mapper(self, settings: Settings) -> Mapper:
+    def _mapper(self, settings: Settings, target: Target | None = None) -> Mapper:
         return compile_mapper(
             self.contract,
-            self.target.tables,
+            (target or self.target).tables,
             parse_mode=settings.parse_mode,
             max_document_mb=settings.max_document_mb,
         )

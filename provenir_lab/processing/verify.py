@@ -13,10 +13,11 @@ from provenir_lab.display import html_table
 from provenir_lab.errors import Rejected
 from provenir_lab.mapping.plan import Mapper
 from provenir_lab.progress import Progress, Step, silent
-from provenir_lab.storage.duplicates import Duplicates, Rows
+from provenir_lab.storage.duplicates import Rows
 from provenir_lab.storage.reader import comparable, stored_rows
 from provenir_lab.storage.schema import Target
 from provenir_lab.storage.values import Row
+from provenir_lab.storage.writer import duplicates_in
 from provenir_lab.storage.written import read_documents, read_owners, written_ids
 
 AT_ONCE = 200
@@ -105,10 +106,13 @@ class _Findings:
 def verify(
     engine: sa.Engine, target: Target, mapper: Mapper, sample: int | None = None, progress: Progress = silent
 ) -> Verification:
-    """Compares the documents logged as `success` (all, or an evenly spread `sample`) with their rows."""
+    """Compares the documents logged as `success` (all, or an evenly spread `sample`) with their rows.
+
+    `target` has the limits of the real tables (`fitted`), and `mapper` was made for it.
+    """
     ids = written_ids(engine, target, sample)
     found = _Findings()
-    duplicates = Duplicates(target.tables, mapper.columns)
+    duplicates = duplicates_in(engine, target, mapper.columns)
     done = 0
     for start in range(0, len(ids), AT_ONCE):
         chunk = ids[start : start + AT_ONCE]

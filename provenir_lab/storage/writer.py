@@ -77,6 +77,13 @@ def utc_now() -> dt.datetime:
     return dt.datetime.now(dt.UTC).replace(tzinfo=None)
 
 
+def duplicates_in(engine: sa.Engine, target: Target, columns: Mapping[str, Sequence[str]]) -> Duplicates:
+    """What settles batches as this database tells keys apart. `columns` is the mapper's."""
+    key_value = {name: target.tables[name] for name in keys_of(target.tables, columns).key_value}
+    tables = build_tables(key_value, target.schema, engine.dialect.name).tables.values()
+    return Duplicates(target.tables, columns, text_key_forms(engine, tables))
+
+
 class Writer:
     """Writes batches; one for each worker. `columns` is the mapper's: table -> columns of its row tuples."""
 
@@ -103,9 +110,8 @@ class Writer:
         self._insert_log = make_insert(method, engine, tables[LOG_TABLE], target.log, _LOG_COLUMNS)
         app_id = target.log.column("app_id")
         self._lock = None if app_id is not None and app_id.unique else LogLock(engine, target)
+        self._duplicates = duplicates_in(engine, target, columns)
         keys = keys_of(target.tables, order)
-        text_keys = text_key_forms(engine, [tables[name] for name in order if name in keys.key_value])
-        self._duplicates = Duplicates(target.tables, columns, text_keys)
         self._count = _count_query([tables[name] for name in order], keys, dialect)
         self._contacts: _Contacts | None = None
         if keys.contact is not None:
