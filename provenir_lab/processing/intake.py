@@ -140,7 +140,8 @@ def copy_documents(
 ) -> Loaded:
     """Copies a sample of the documents of another database into a lab; the other one is only read.
 
-    A document whose app_id the lab has already is refused. Campaign numbers become known to the lab.
+    A document whose app_id the lab has already is refused, and one with bytes that are no text. Campaign
+    numbers become known to the lab.
     """
     refused: list[RefusedFile] = []
     done = 0
@@ -150,11 +151,23 @@ def copy_documents(
         reason = "a document with its app_id is there already"
         refused += [RefusedFile(f"app_id {i}", "duplicate_app_id", reason) for i in sorted(taken)]
         documents = dict(read_documents(*source, [i for i in chunk if i not in taken]))
+        for app_id in [i for i, text in documents.items() if text and not _is_storable(text)]:
+            refused.append(RefusedFile(f"app_id {app_id}", "malformed_xml", "bytes in it are no UTF-8"))
+            del documents[app_id]
         campaigns = campaigns_of(mapper, lab[1], (text for text in documents.values() if text))
         with writing(lab[0]) as connection:
             done += store_documents(connection, lab[1], documents.items(), campaigns)
         progress(Step("load", done + len(refused), sample))
     return Loaded(done, tuple(refused))
+
+
+def _is_storable(text: str) -> bool:
+    """Whether a text as it was read is text throughout: half characters stand for bytes that are none."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def store_generated(

@@ -11,6 +11,7 @@ from provenir_lab.storage.database import reading
 from provenir_lab.storage.ids import among, as_parameter
 from provenir_lab.storage.keys import keys_of
 from provenir_lab.storage.log import SUCCESS
+from provenir_lab.storage.prefix import accept_any_bytes, decoded
 from provenir_lab.storage.schema import Target, build_tables, log_table, source_table
 from provenir_lab.storage.source import Document
 
@@ -49,14 +50,21 @@ def sample_ids(engine: sa.Engine, target: Target, count: int, seed: int) -> list
 
 
 def read_documents(engine: sa.Engine, target: Target, app_ids: Collection[int]) -> list[Document]:
-    """The source documents of `app_ids`, by app_id; those that the source lacks are absent."""
+    """The source documents of `app_ids`, by app_id; those that the source lacks are absent.
+
+    As for processing, bytes that are no UTF-8 are kept as `decoded` keeps them, and of a repeated app_id the
+    first counts.
+    """
     dialect = engine.dialect.name
     source = source_table(target, dialect)
     app_id = source.c.app_id
     query = sa.select(app_id, source.c[target.source_column]).where(among(app_id, "ids", dialect))
     with reading(engine) as connection:
-        found = connection.execute(query.order_by(app_id), {"ids": as_parameter(app_ids, dialect)})
-        return [(i, text) for i, text in found]
+        accept_any_bytes(connection)
+        found: dict[int, str | None] = {}
+        for i, text in connection.execute(query.order_by(app_id), {"ids": as_parameter(app_ids, dialect)}):
+            found.setdefault(i, decoded(text))
+        return list(found.items())
 
 
 def read_owners(engine: sa.Engine, target: Target, con_ids: Collection[int]) -> dict[int, int]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import sqlalchemy as sa
-from labs import FIRST_ID, documents, execute, failed, new_lab
+from labs import FIRST_ID, documents, execute, failed, new_lab, put
 
 from provenir_lab.settings import Settings
 from provenir_lab.storage.database import create_file, open_engine, writing
@@ -34,6 +36,32 @@ def test_a_document_that_is_no_utf_8_fails_alone(sqlite_url: str, settings: dict
     outcome = lab.process(**settings)
     assert (outcome.succeeded, outcome.failed) == (17, {"malformed_xml": 3})
     assert failed(lab).keys() == bad.keys()
+
+
+def test_such_bytes_behind_the_mapped_part_hinder_neither_verifying_nor_copying(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    lab = new_lab(sqlite_url, documents(20))
+    bad = FIRST_ID + 3
+    content = documents(20)[3].text.encode().replace(b"</Provenir>", b"<!-- \xe9 --></Provenir>")
+    change = "UPDATE app_xml SET app_xml = CAST(:content AS TEXT) WHERE app_id = :id"
+    execute(lab, change, content=content, id=bad)
+    assert lab.process().succeeded == 20
+    assert lab.verify(None).equal
+    other = new_lab(f"sqlite:///{(tmp_path / 'other.db').as_posix()}")
+    loaded = other.load_from(sqlite_url, 20)
+    assert (loaded.documents, [r.file for r in loaded.refused]) == (19, [f"app_id {bad}"])
+
+
+def test_of_a_repeated_app_id_all_read_the_first(sqlite_url: str) -> None:
+    lab = new_lab(sqlite_url)
+    execute(lab, "ALTER TABLE app_xml RENAME TO keyed")
+    execute(lab, "CREATE TABLE app_xml (app_id INT, app_xml TEXT)")
+    first, second = documents(2)
+    twice = second.text.replace(str(second.app_id), str(first.app_id))
+    put(lab, [(first.app_id, first.text), (first.app_id, twice)], {first.campaign_num, second.campaign_num})
+    assert lab.process().succeeded == 1
+    assert lab.verify(None).equal
 
 
 @pytest.mark.parametrize("key", ["INTEGER PRIMARY KEY", "INT"])
