@@ -182,11 +182,21 @@ def _mssql_python(to: Destination, statement: str) -> Insert:
     adapt = adapters(to.columns, to.engine.dialect.name)
     failures = to.engine.dialect.loaded_dbapi.Error
 
+    def send(cursor: Any, rows: list[tuple[Any, ...]]) -> None:
+        try:
+            cursor.executemany(statement, rows)
+        except RuntimeError:
+            # its buffers have the width of the text with the most characters, not of the widest in UTF-16
+            if len(rows) == 1:
+                raise
+            for row in rows:
+                cursor.executemany(statement, [row])
+
     def insert(connection: sa.Connection, rows: Rows) -> None:
         driver: Any = connection.connection.driver_connection
         with closing(driver.cursor()) as cursor:
             try:
-                cursor.executemany(statement, list(convert(rows, adapt)))
+                send(cursor, list(convert(rows, adapt)))
             except failures as error:
                 setattr(error, NUMBERS, native_numbers(cursor.messages))
                 raise

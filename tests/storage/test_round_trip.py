@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 from storage_rows import COLUMNS, MARKER, SESSION, Lab, document
 
@@ -29,6 +29,8 @@ LAST_MOMENTS = {
     "smalldatetime": dt.datetime(2079, 6, 6, 23, 59, 29, 998_999),
 }
 """The last ones that SQL Server rounds to a moment that it has; the mapper lets none later through."""
+UNSHRUNK = (Phase.explicit, Phase.generate)
+"""Shrinking takes minutes on a server."""
 FIRST_YEARS = {"datetime": 1753, "datetime2": 1, "smalldatetime": 1900}
 FLOATS = ["0", "-0", "0.1", "1e-90", "1e-310", "1e-400", "-1.5e300", sys.float_info.max, -sys.float_info.max]
 TEXTS = ["", " ", "A  ", "\t\r\n", "é'\"\\"]
@@ -41,7 +43,7 @@ EVERY_TYPE = Table(
         _KEY,
         *(Column(f"a_{kind}", kind) for kind in _PLAIN),
         Column("a_sum", "decimal", precision=15, scale=4),
-        Column("a_long_number", "decimal", precision=38, scale=10),
+        Column("a_long_number", "decimal", precision=30, scale=10),
         Column("a_name", "varchar", 20),
         Column("a_code", "char", 5),
         Column("n_name", "varchar", 20),
@@ -93,7 +95,7 @@ def texts(column: Column) -> st.SearchStrategy[str]:
     if column.encoding is None:
         found |= st.just("\U0001f600" * (longest // 2))
     if column.length is None:
-        return found | st.just("é\\\t\r\n'\"" * 20_000)
+        return found | st.just("é\\\t\r\n'\"" * 1_500)
     return found.filter(lambda text: len(text.encode("utf-16-le")) // 2 <= longest)
 
 
@@ -115,7 +117,7 @@ def test_rows_come_back_from_every_write_method(lab: Lab) -> None:
     writers = [lab.writer(write_method=method) for method in possible_methods(lab.engine)]
     tables = preflight(lab.engine, lab.target, COLUMNS)  # on SQL Server a varchar has a code page
 
-    @settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=3, deadline=None, phases=UNSHRUNK, suppress_health_check=list(HealthCheck))
     @given(documents(tables))
     @example(document(1)[1])
     def check(rows: dict[str, list[tuple[Any, ...]]]) -> None:
@@ -159,7 +161,7 @@ def test_every_type_comes_back_from_every_write_method(engine: sa.Engine, every_
     app_ids = itertools.count(1)
     loose = {name: st.tuples(*map(values, place.tables[name].columns[1:])) for name in columns}
 
-    @settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=12, deadline=None, phases=UNSHRUNK, suppress_health_check=list(HealthCheck))
     @given(st.lists(st.fixed_dictionaries(loose), min_size=1, max_size=8))
     def check(drawn: list[dict[str, tuple[Any, ...]]]) -> None:
         for writer in writers:
