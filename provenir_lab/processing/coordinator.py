@@ -13,12 +13,14 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from multiprocessing import connection
+from multiprocessing.process import BaseProcess
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -195,7 +197,10 @@ class _ProcessPool:
 
     def __exit__(self, *_: object) -> None:
         self._stop_writer.close()  # the workers see the end of the pipe
-        self._executor.shutdown(wait=True, cancel_futures=True)
+        processes = [*(self._executor._processes or {}).values()]
+        self._executor.shutdown(wait=False, cancel_futures=True)
+        _end(processes)
+        self._executor.shutdown(wait=True)
         self._stop_reader.close()
 
     @property
@@ -214,7 +219,9 @@ class _ProcessPool:
                 return
 
     def finished(self) -> Iterator[Tally]:
-        done, _ = wait(self.running, return_when=FIRST_COMPLETED)
+        done: Set[Future[Tally]] = set()
+        while not done:  # on Windows only a wait with an end can be interrupted
+            done, _ = wait(self.running, timeout=0.5, return_when=FIRST_COMPLETED)
         for future in sorted(done, key=lambda f: f.exception() is not None):
             try:
                 tally = future.result()
@@ -226,6 +233,17 @@ class _ProcessPool:
             del self.running[future]
             self._documents_left -= tally.documents
             yield tally
+
+
+def _end(processes: Sequence[BaseProcess]) -> None:
+    """Waits for workers that were asked to stop, and kills who cannot hear it (stopped, or hanging)."""
+    deadline = time.monotonic() + GRACE_SECONDS + 1
+    left = {process.sentinel: process for process in processes}
+    while left and (patience := deadline - time.monotonic()) > 0:
+        for sentinel in connection.wait([*left], timeout=patience):
+            del left[sentinel]  # type: ignore[arg-type]
+    for process in left.values():
+        process.kill()
 
 
 # ---- inside a worker process

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import make_url
 
-from provenir_lab.errors import DatabaseError, UsageError
+from provenir_lab.errors import DatabaseError, TransientError, UsageError
 from provenir_lab.settings import Settings
 from provenir_lab.storage import drivers
 from provenir_lab.storage.refusals import classify
@@ -28,6 +29,8 @@ from provenir_lab.storage.urls import missing_driver, parse_url
 
 BUSY_SECONDS = 30
 """How long a lock of another connection is waited for before the attempt counts as a transient failure."""
+_UNBROKEN_SECONDS = 2
+"""How long SQLite waits without a break: Python sees no Ctrl-C meanwhile."""
 IDLE_SECONDS = 300
 """After how long without a statement PostgreSQL ends a transaction: a stopped worker frees what it holds."""
 
@@ -237,7 +240,7 @@ def _prepare_sqlite(engine: sa.Engine) -> None:
     def _set_pragmas(connection: sqlite3.Connection, _: Any) -> None:
         connection.isolation_level = None  # BEGIN is ours, see below
         for pragma in (
-            f"busy_timeout={BUSY_SECONDS * 1000}",
+            f"busy_timeout={min(BUSY_SECONDS, _UNBROKEN_SECONDS) * 1000}",
             "journal_mode=WAL",
             "synchronous=NORMAL",
             "foreign_keys=ON",
@@ -248,5 +251,14 @@ def _prepare_sqlite(engine: sa.Engine) -> None:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: sa.Connection) -> None:
-        immediate = connection.get_execution_options().get(_IMMEDIATE)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+        if not connection.get_execution_options().get(_IMMEDIATE):
+            connection.exec_driver_sql("BEGIN")
+            return
+        deadline = time.monotonic() + BUSY_SECONDS
+        while True:
+            try:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+                return
+            except sa.exc.OperationalError as error:
+                if time.monotonic() >= deadline or not isinstance(classify(error), TransientError):
+                    raise

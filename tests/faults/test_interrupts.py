@@ -5,24 +5,32 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
+import time
+from _thread import interrupt_main
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
+import sqlalchemy as sa
 from dying import COORDINATOR, Moment
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import KernelManager, start_new_kernel
 from labs import digests, documents, new_lab, rows
+from sqlalchemy import event
 
 from provenir_lab.api import Lab
 from provenir_lab.settings import Settings
+from provenir_lab.storage import database
 from provenir_lab.storage.database import open_engine, writing
 from provenir_lab.storage.digest import TableDigest
 
 COUNT = 200
 DYING = Path(__file__).parents[1] / "dying.py"
 PATIENCE = 60
+"""Seconds for what nothing is promised of, such as the start of a kernel."""
+SOON = 20
 """Seconds that a slow machine may take where 10 are promised."""
 
 
@@ -47,7 +55,8 @@ def test_a_signal_in_the_middle_of_a_batch(
     sqlite_url: str, tmp_path: Path, expected: dict[str, TableDigest], name: str, workers: int
 ) -> None:
     lab = new_lab(sqlite_url, documents(COUNT))
-    moment = Moment(COORDINATOR, name, commits=3, operations=6, delay=0, flag=str(tmp_path / "flag"))
+    flag = tmp_path / "flag"
+    moment = Moment(COORDINATOR, name, commits=3, operations=6, delay=0, flag=str(flag))
     arguments = ["--database", sqlite_url, f"--workers={workers}", "--batch-size=5", "--quiet"]
     settings = ["--set=stop_after_failures=5", "--metrics", str(tmp_path)]
     child = subprocess.Popen(
@@ -58,6 +67,7 @@ def test_a_signal_in_the_middle_of_a_batch(
         env=moment.environment(),
     )
     out, error = child.communicate(timeout=PATIENCE)  # ends when the last process with this output has
+    assert time.time() - flag.stat().st_mtime < SOON
     assert (child.returncode, out) == (1, "")
     assert error == "error: interrupted; what is done is kept, and the same command goes on from there\n"
     assert_stopped_in_between(lab)
@@ -103,6 +113,31 @@ def test_a_measured_run_ends_with_its_starter(sqlite_url: str) -> None:
     starter.communicate()
     engine.dispose()
     assert lab.status().pending == 100
+
+
+def test_ctrl_c_while_another_process_holds_the_database(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = new_lab(sqlite_url, documents(5))
+    monkeypatch.setattr(database, "BUSY_SECONDS", 10 * SOON)
+    engine = open_engine(sqlite_url, Settings())
+
+    def interrupt(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if statement == "BEGIN IMMEDIATE":
+            # a moment later, when SQLite waits; in the same place whenever it comes
+            threading.Timer(0.2, interrupt_main).start()
+
+    with writing(engine):
+        event.listen(sa.Engine, "before_cursor_execute", interrupt)
+        begun = time.monotonic()
+        try:
+            with pytest.raises(KeyboardInterrupt):
+                lab.process()
+        finally:
+            event.remove(sa.Engine, "before_cursor_execute", interrupt)
+        assert time.monotonic() - begun < SOON
+    engine.dispose()
+    assert lab.process().succeeded == 5
 
 
 # ---- notebooks
@@ -155,7 +190,7 @@ def test_a_notebooks_interrupt(
     started = [process for process in processes_of(manager) if process not in before]
     assert len(started) >= (workers if workers > 1 else 0)
     manager.interrupt_kernel()
-    while (reply := client.get_shell_msg(timeout=PATIENCE))["parent_header"].get("msg_id") != request:
+    while (reply := client.get_shell_msg(timeout=SOON))["parent_header"].get("msg_id") != request:
         pass
     assert reply["content"]["ename"] == "KeyboardInterrupt"
     assert [p for p in processes_of(manager) if "spawn_main" in " ".join(p.cmdline())] == []
@@ -173,7 +208,7 @@ def test_a_kernels_restart(
     started = processes_of(manager)
     assert len(started) >= 2
     manager.restart_kernel(now=True)
-    _, alive = psutil.wait_procs(started, timeout=PATIENCE)
+    _, alive = psutil.wait_procs(started, timeout=SOON)
     assert alive == []
     assert_stopped_in_between(lab)
     lab.process()

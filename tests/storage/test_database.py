@@ -83,7 +83,7 @@ class TestSqlite:
                     connection.exec_driver_sql(f"PRAGMA {name}").scalar()
                     for name in ("foreign_keys", "journal_mode", "synchronous", "busy_timeout")
                 ]
-                assert pragmas == [1, "wal", 1, 30_000]
+                assert pragmas == [1, "wal", 1, 2_000]
 
     def test_a_reader_does_not_wait_for_a_writer(self, lab: Lab) -> None:
         with writing(lab.engine) as writer:
