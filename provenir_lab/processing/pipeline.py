@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from queue import Empty, Full, Queue
 from typing import TypeVar
 
@@ -20,11 +20,14 @@ class _End:
         self.error = error
 
 
-def ahead(items: Iterable[T], depth: int) -> Generator[T, None, None]:
+def ahead(
+    items: Iterable[T], depth: int, at_end: Callable[[], None] = lambda: None
+) -> Generator[T, None, None]:
     """`items`, made in another thread up to `depth` items before they are asked for.
 
     None is lost and none overtakes another. What `items` raises is raised here, after the items before it.
-    However this generator ends, the thread has ended before it.
+    However this generator ends, the thread has ended before it; `at_end` is called before that is waited for,
+    so that items which take long can be told to end.
     """
     ready: Queue[T | _End] = Queue(maxsize=depth)
     stop = threading.Event()
@@ -67,4 +70,5 @@ def ahead(items: Iterable[T], depth: int) -> Generator[T, None, None]:
             yield item
     finally:
         stop.set()
+        at_end()
         thread.join()

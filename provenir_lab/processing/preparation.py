@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
@@ -66,6 +67,7 @@ class Preparation:
         self._max_bytes = settings.max_document_mb * MB
         self._threads = ThreadPoolExecutor(settings.parse_threads) if settings.parse_threads else None
         self._thread_count = settings.parse_threads
+        self._stopped = threading.Event()
 
     def __enter__(self) -> Preparation:
         return self
@@ -74,13 +76,21 @@ class Preparation:
         if self._threads is not None:
             self._threads.shutdown(cancel_futures=True)
 
+    def stop(self) -> None:
+        """Ends, from any thread, the pause before the database is tried again, and with it the reading."""
+        self._stopped.set()
+
+    def _pause(self, seconds: float) -> None:
+        if self._stopped.wait(seconds):
+            raise InterruptedError("reading was told to stop")
+
     def pages(self, first: int | None = None, limit: int | None = None) -> Iterator[Page]:
         """Pages of at most a batch each, from app_id `first` on, at most `limit` documents in all.
 
         A database that fails in passing is waited for; then reading goes on behind the last page. Where
         memory ends, documents are read one at a time, soon more again.
         """
-        patience = Patience(self._retry_seconds)
+        patience = Patience(self._retry_seconds, self._pause)
         waiting = 0.0
         size, alone = self._batch_size, False
         while True:
@@ -177,7 +187,7 @@ class Preparation:
 
     def _whole(self, app_ids: list[int]) -> tuple[dict[int, str | None], float]:
         """The whole texts of documents, and the seconds for which the database had to be waited for."""
-        patience = Patience(self._retry_seconds)
+        patience = Patience(self._retry_seconds, self._pause)
         waited = 0.0
         while True:
             try:

@@ -133,7 +133,7 @@ class Worker:
                 yield map(preparation.batch, preparation.pages(span.first, span.limit))
                 return
             pages = ahead(preparation.pages(span.first, span.limit), settings.prefetch)
-            batches = ahead(map(preparation.batch, pages), settings.prefetch)
+            batches = ahead(map(preparation.batch, pages), settings.prefetch, preparation.stop)
             with closing(pages), closing(batches):
                 yield _waiting(batches, tally)
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import _thread
 import threading
 from collections.abc import Iterator
+from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from provenir_lab import Lab
+from provenir_lab.errors import TransientError
 from provenir_lab.processing.pipeline import ahead
+from provenir_lab.storage.source import Pending
 
 
 def threads() -> int:
@@ -72,3 +78,25 @@ def test_a_consumer_that_stops_ends_the_thread_and_closes_the_source() -> None:
                 raise KeyboardInterrupt
     assert closed.wait(timeout=10)
     assert threads() == 0
+
+
+def test_reading_ahead_that_waits_for_the_database_ends_when_the_run_is_interrupted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not only when its patience ends: after 60 seconds, and nearly twenty attempts."""
+    lab = Lab(f"sqlite:///{(tmp_path / 'lab.db').as_posix()}")
+    lab.init()
+    lab.generate(3)
+    attempts: list[int] = []
+
+    def fails(*_: object) -> NoReturn:
+        attempts.append(1)
+        if len(attempts) == 1:
+            _thread.interrupt_main()
+        raise TransientError("the server is restarting")
+
+    monkeypatch.setattr(Pending, "prefix_pages", fails)
+    with pytest.raises(KeyboardInterrupt):
+        lab.process(prefetch=1, workers=1)
+    assert threads() == 0
+    assert len(attempts) < 10
