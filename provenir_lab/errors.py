@@ -4,6 +4,9 @@ Terminal and transient are types, so nobody guesses from texts what may be tried
 pickling between processes: what they carry is in `args`.
 """
 
+import traceback
+from pathlib import Path
+
 
 class LabError(Exception):
     """Root of all errors. `exit_status` is what the command line ends with."""
@@ -107,3 +110,9 @@ class Rejected(Exception):
 
     def __str__(self) -> str:
         return f"{self.category}: {self.reason}"
+
+
+def origin(error: Exception) -> str:
+    """An unexpected error without its text, which may hold values: `ValueError in plan.py line 33`."""
+    *_, last = traceback.extract_tb(error.__traceback__)
+    return f"{type(error).__name__} in {Path(last.filename).name} line {last.lineno}"

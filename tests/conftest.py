@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import settings
 from places import Place, drop_sqlserver_schema, with_mssql_python
 from postgres_server import PostgresServer, Unavailable
@@ -53,6 +54,20 @@ def small_disk() -> Iterator[SmallDisk]:
         pytest.skip(str(reason))
     yield disk
     disk.remove()
+
+
+@pytest.fixture
+def most_pages() -> Iterator[list[int]]:
+    """While it holds a number, SQLite databases may not grow beyond so many pages."""
+    limit: list[int] = []
+
+    def set_limit(connection: object, _: object) -> None:
+        if limit:
+            connection.execute(f"PRAGMA max_page_count={limit[0]}").close()  # type: ignore[attr-defined]
+
+    sa.event.listen(sa.pool.Pool, "connect", set_limit)
+    yield limit
+    sa.event.remove(sa.pool.Pool, "connect", set_limit)
 
 
 @pytest.fixture

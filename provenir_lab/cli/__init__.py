@@ -9,7 +9,6 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -19,7 +18,7 @@ from provenir_lab.cli import checks, data, measure, work
 from provenir_lab.cli.options import with_category
 from provenir_lab.cli.output import show_failure, write_unicode
 from provenir_lab.cli.wrong_use import wrong_use
-from provenir_lab.errors import LabError, UsageError
+from provenir_lab.errors import LabError, UsageError, origin
 
 INTERRUPTED = 130
 """What the parser of some versions returns for Ctrl-C, where others raise."""
@@ -129,10 +128,9 @@ def _unexpected(error: Exception) -> str:
     """Where an unexpected error came from. Its text may hold values of a document, so it is not shown."""
     if os.environ.get(TRACE_VARIABLE):
         traceback.print_exception(error)
-    *_, last = traceback.extract_tb(error.__traceback__)
     return (
-        f"unexpected {type(error).__name__} in {Path(last.filename).name} line {last.lineno}, a fault of "
-        f"provenir-lab: please report it; {TRACE_VARIABLE}=1 shows its origin (and may show document values)"
+        f"unexpected {origin(error)}, a fault of provenir-lab: please report it; {TRACE_VARIABLE}=1 shows "
+        "its origin (and may show document values)"
     )
 
 

@@ -24,7 +24,7 @@ from multiprocessing.process import BaseProcess
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-from provenir_lab.errors import LabError
+from provenir_lab.errors import LabError, origin
 from provenir_lab.processing.commit import all_failed
 from provenir_lab.processing.logs import configure_logging
 from provenir_lab.processing.outcome import Tally
@@ -276,7 +276,12 @@ def _watch(stop: _PipeEnd) -> None:
 
 
 def _run_span(span: Span) -> Tally:
-    # not when the process starts: an error there would look like its death
-    if _Here.worker is None:
-        _Here.worker = Worker(_Here.job)
-    return _Here.worker.run(span, stopping=_Here.stopping.is_set, hand_back=True)
+    try:
+        # not when the process starts: an error there would look like its death
+        if _Here.worker is None:
+            _Here.worker = Worker(_Here.job)
+        return _Here.worker.run(span, stopping=_Here.stopping.is_set, hand_back=True)
+    except LabError:
+        raise
+    except Exception as unexpected:
+        raise LabError(f"unexpected {origin(unexpected)} of a worker, a fault of provenir-lab") from None

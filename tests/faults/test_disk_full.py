@@ -6,11 +6,9 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
 from labs import digests, documents, new_lab
 from postgres_server import PostgresServer
 from small_disk import SmallDisk
@@ -35,20 +33,6 @@ def assert_stopped_in_between(lab: Lab) -> None:
     assert 0 < status.succeeded < COUNT
     assert status.succeeded + status.pending == COUNT
     assert status.failed == {}
-
-
-@pytest.fixture
-def most_pages() -> Iterator[list[int]]:
-    """While it holds a number, SQLite databases may not grow beyond so many pages."""
-    limit: list[int] = []
-
-    def set_limit(connection: object, _: object) -> None:
-        if limit:
-            connection.execute(f"PRAGMA max_page_count={limit[0]}").close()  # type: ignore[attr-defined]
-
-    sa.event.listen(sa.pool.Pool, "connect", set_limit)
-    yield limit
-    sa.event.remove(sa.pool.Pool, "connect", set_limit)
 
 
 @pytest.mark.parametrize("prefetch", [0, 2])

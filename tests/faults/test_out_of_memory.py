@@ -3,33 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import limited_memory
 import pytest
 from labs import FIRST_ID, digests, documents, execute, failed, new_lab, put
+from limited_memory import greedy
 
 COUNT = 60
 _NO_MEMORY = {f"the {who} needs more memory than there is" for who in ("parser", "document")}
 GREEDY = FIRST_ID + 33
-LIMITED = (
-    "import resource, sys\n"
-    "from provenir_lab.cli import main\n"
-    "if __name__ == '__main__':\n"
-    "    resource.setrlimit(resource.RLIMIT_AS, (int(sys.argv[1]), int(sys.argv[1])))\n"
-    "    sys.exit(main(sys.argv[2:]))\n"
-)
-"""Limits its own address space, which the processes that it starts inherit."""
-
-
-def greedy(text: str, size: int) -> str:
-    """`size` bytes of text that become at least 35 times as much memory."""
-    element = '<x a="1"/>'
-    return text.replace("<CustData>", "<CustData>" + element * (size // len(element)), 1)
 
 
 def huge(text: str, size: int) -> str:
@@ -55,16 +42,14 @@ def test_the_document_fails_and_all_others_are_written(
     made[GREEDY] = bad(made[GREEDY])
     lab = new_lab(sqlite_url)
     put(lab, made.items(), {d.campaign_num for d in documents(COUNT)})
-    script = tmp_path / "limited.py"
-    script.write_text(LIMITED, encoding="utf-8")
     arguments = ["process", "--json", "--quiet", "--database", sqlite_url, *options]
     settings = ["--set=stop_after_failures=10", "--batch-size=10", "--metrics", str(tmp_path / "runs")]
     ended = subprocess.run(
-        [sys.executable, str(script), "400000000", *arguments, *settings],
+        [sys.executable, limited_memory.__file__, *arguments, *settings],
         capture_output=True,
         text=True,
         check=False,
-        env={**os.environ, "MALLOC_ARENA_MAX": "1"},  # else each thread reserves some
+        env=limited_memory.environment(),
     )
     assert ended.returncode == 0, ended.stderr
     outcome = json.loads(ended.stdout)
