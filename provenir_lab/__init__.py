@@ -12,16 +12,16 @@ from provenir_lab.errors import LabError, Rejected, UsageError
 from provenir_lab.settings import Settings
 
 if TYPE_CHECKING:
-    from provenir_lab.api import Lab
+    from provenir_lab.api import Lab, check_contract
 
 __version__ = "0.1.0"
-__all__ = ["Lab", "LabError", "Rejected", "Settings", "UsageError", "__version__"]
+__all__ = ["Lab", "LabError", "Rejected", "Settings", "UsageError", "__version__", "check_contract"]
 
 
 def __getattr__(name: str) -> Any:
-    """`Lab` on first use: workers and single modules then load without everything that a lab can do."""
-    if name == "Lab":
-        from provenir_lab.api import Lab
+    """`Lab` and `check_contract` on first use: workers and single modules then load without all the rest."""
+    if name in ("Lab", "check_contract"):
+        from provenir_lab import api
 
-        return Lab
+        return getattr(api, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -24,7 +24,7 @@ class Facts:
 
     def summary(self) -> list[tuple[str, object]]:
         """Label and value, for people."""
-        return list(self.facts.items())
+        return [line for label, value in self.facts.items() for line in _lines(label, value)]
 
     def _repr_html_(self) -> str:
         return html_table(self.title, self.summary())
@@ -57,6 +57,13 @@ def text_lines(rows: Iterable[tuple[str, object]]) -> list[str]:
 def number(value: Any) -> str:
     """`1234567` -> `1,234,567`; floats below 100 keep two digits."""
     return f"{value:,.0f}" if isinstance(value, int) or abs(value) >= 100 else f"{value:.2f}"
+
+
+def _lines(label: str, value: object) -> list[tuple[str, object]]:
+    """A line for each entry of a list."""
+    if not isinstance(value, list):
+        return [(label, value)]
+    return [(label if i == 0 else "", entry) for i, entry in enumerate(value or ["none"])]
 
 
 def _row(cells: Sequence[object], numeric: Sequence[bool]) -> str:

@@ -33,8 +33,15 @@ class ContractError(UsageError):
         self.problems = problems
 
     def __str__(self) -> str:
-        head = f"{self.where}: {len(self.problems)} problem{'s' if len(self.problems) != 1 else ''}"
-        return head + "".join(f"\n  {problem}" for problem in self.problems)
+        many = len(self.problems) != 1
+        return _listed(f"{self.where}: {len(self.problems)} problems" if many else self.where, self.problems)
+
+
+def _listed(head: str, problems: list[str]) -> str:
+    """One problem behind the head, several below it."""
+    if len(problems) == 1:
+        return f"{head.removesuffix(':')}: {problems[0]}"
+    return head + "".join(f"\n  {problem}" for problem in problems)
 
 
 class GuardError(UsageError):
@@ -50,7 +57,7 @@ class PreflightError(UsageError):
         self.problems = problems
 
     def __str__(self) -> str:
-        return f"{self.where} does not fit the contract:" + "".join(f"\n  {p}" for p in self.problems)
+        return _listed(f"{self.where} does not fit the contract:", self.problems)
 
 
 class DatabaseError(LabError):

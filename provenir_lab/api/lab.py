@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from provenir_lab.api.base import File
 from provenir_lab.api.measuring import Measuring
 from provenir_lab.display import Facts
 from provenir_lab.errors import UsageError
+from provenir_lab.mapping.contract import Contract
 from provenir_lab.mapping.derived import enum_rows
 from provenir_lab.mapping.loading import load_contract
 from provenir_lab.mapping.plan import Mapper, compile_mapper
@@ -209,6 +211,17 @@ class Lab(Measuring):
             target = fitted(engine, self.target, self.contract, masked(self.database.url))
             return verify(engine, target, self._mapper(self.settings, target), sample, progress)
 
+    def check_contract(self) -> Facts:
+        """What the contract holds, what in it is doubtful, and that its tables are as it needs them.
+
+        Raises PreflightError listing every difference between contract and tables.
+        """
+        place = masked(self.database.url)
+        with self._ready_engine() as engine:
+            fitted(engine, self.target, self.contract, place)
+        found = _about(self.contract)
+        return replace(found, facts={**found.facts, "database": f"{place} fits"})
+
     def doctor(self) -> Checkup:
         """What this machine has and lacks for work on this database, each lack with its fix."""
         from provenir_lab.doctor import examine
@@ -226,9 +239,12 @@ class Lab(Measuring):
 
 def check_contract(file: File) -> Facts:
     """What a contract file holds, and what in it is doubtful. Raises ContractError listing every problem."""
+    return _about(load_contract(file))
+
+
+def _about(contract: Contract) -> Facts:
     from provenir_lab.mapping import checking
 
-    contract = load_contract(file)
     return Facts(
         f"Contract {contract.name}",
         {

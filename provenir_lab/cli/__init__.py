@@ -85,9 +85,9 @@ def _first_sentence(function: Callable[..., None]) -> str:
 
 for _name, _function, _example in _COMMANDS:
     app.command(_name, short_help=_first_sentence(_function), epilog=f"Example: {_example}")(_function)
-contract_app.command("check", epilog="Example: provenir-lab contract check my-contract.json")(
-    checks.contract_check
-)
+contract_app.command(
+    "check", epilog="Example: provenir-lab contract check my-contract.json --database sqlite:///lab.db"
+)(checks.contract_check)
 app.add_typer(contract_app, name="contract")
 
 

@@ -22,6 +22,7 @@ from provenir_lab.cli import main
 from provenir_lab.mock import FAULTS, spoil
 
 Captured = pytest.CaptureFixture[str]
+SHIPPED = Path(cli.__file__).parents[1] / "contracts" / "credit_card.json"
 
 
 @pytest.fixture
@@ -373,11 +374,41 @@ def test_a_contract_with_problems_lists_them_with_their_places(
     )
     assert run("contract", "check", tmp_path / "mine.json") == 2
     assert "mappings[0]" in capsys.readouterr().err
-    assert (
-        run("contract", "check", Path(cli.__file__).parents[1] / "contracts" / "credit_card.json", "--json")
-        == 0
-    )
+    assert run("contract", "check", SHIPPED, "--json") == 0
     assert printed_json(capsys)["mappings"] == 227
+
+
+def test_a_contract_with_one_problem_is_one_line(database: str, capsys: Captured) -> None:
+    Path("mine.json").write_text("[]", encoding="utf-8")
+    assert run("contract", "check", "mine.json") == 2
+    assert (
+        capsys.readouterr().err == "error: mine.json: file: must be an object with the keys of a contract\n"
+    )
+
+
+def test_warnings_of_a_contract_are_a_line_each(database: str, capsys: Captured) -> None:
+    assert run("contract", "check", SHIPPED) == 0
+    lines = capsys.readouterr().out.splitlines()
+    (first,) = (i for i, line in enumerate(lines) if line.startswith("warnings"))
+    assert run("contract", "check", SHIPPED, "--json") == 0
+    warnings = printed_json(capsys)["warnings"]
+    assert isinstance(warnings, list)
+    assert [line.removeprefix("warnings").strip() for line in lines[first:]] == (warnings or ["none"])
+
+
+def test_a_contract_is_checked_against_the_tables(database: str, capsys: Captured) -> None:
+    assert run("contract", "check", SHIPPED, "--database", database) == 2
+    assert "there is no database file" in capsys.readouterr().err
+    new_lab(database)
+    assert run("contract", "check", SHIPPED, "--database", database) == 0
+    assert "sqlite:///here.db fits" in capsys.readouterr().out
+    with closing(sqlite3.connect("here.db")) as connection:
+        connection.execute("ALTER TABLE scores DROP COLUMN score")
+    assert run("contract", "check", SHIPPED, "--database", database) == 2
+    error = capsys.readouterr().err
+    assert error == "error: sqlite:///here.db does not fit the contract: scores.score is missing\n"
+    assert run("contract", "check", SHIPPED, "--schema", "lab") == 2
+    assert "--schema goes with --database" in capsys.readouterr().err
 
 
 # ---- ends that nobody asked for
