@@ -50,9 +50,9 @@ class Place:
             pass
 
     @contextmanager
-    def _engine(self) -> Iterator[sa.Engine]:
+    def _engine(self, *, read_only: bool = False) -> Iterator[sa.Engine]:
         """An engine of a database that answers. Raises as `reach` does, with place and advice."""
-        engine = open_engine(self.database.url, self.settings)
+        engine = open_engine(self.database.url, self.settings, read_only=read_only)
         try:
             reach(engine, masked(self.database.url))
             yield engine

@@ -118,7 +118,11 @@ class Lab(Measuring):
         if sample < 1:
             raise UsageError(f"sample {sample}: give at least 1")
         other = Lab(database, contract=self._contract_file)
-        with other._engine() as source, self._lab_engine() as engine, self._showing() as progress:
+        with (
+            other._engine(read_only=True) as source,
+            self._lab_engine() as engine,
+            self._showing() as progress,
+        ):
             return intake.copy_documents(
                 (source, other.target),
                 (engine, self.target),

@@ -52,8 +52,10 @@ _IMMEDIATE = "provenir_lab_immediate"
 _CONNECT_ARGS = {"postgresql": {"client_encoding": "utf8"}}
 
 
-def open_engine(url: str, settings: Settings) -> sa.Engine:
+def open_engine(url: str, settings: Settings, *, read_only: bool = False) -> sa.Engine:
     """An engine for `url`. Nothing is connected yet, and no file is made: only `create_lab` creates.
+
+    `read_only` is for a database of others: SQLite and PostgreSQL then refuse every change.
 
     Raises UsageError for a URL that `parse_url` refuses, and for a driver that is not installed.
     """
@@ -72,9 +74,9 @@ def open_engine(url: str, settings: Settings) -> sa.Engine:
     except (sa.exc.ArgumentError, TypeError):
         raise UsageError(f"the database URL {masked(url)} has an option that its driver refuses") from None
     if engine.dialect.name == "sqlite":
-        _prepare_sqlite(engine)
+        _prepare_sqlite(engine, read_only=read_only)
     else:
-        _prepare_server(engine)
+        _prepare_server(engine, read_only=read_only)
     _count_connections(engine)
     return engine
 
@@ -212,12 +214,13 @@ def _count_connections(engine: sa.Engine) -> None:
         counts.uses += 1
 
 
-def _prepare_server(engine: sa.Engine) -> None:
+def _prepare_server(engine: sa.Engine, *, read_only: bool) -> None:
     limits = {
         "postgresql": f"SET lock_timeout = {BUSY_SECONDS * 1000}; "
         f"SET idle_in_transaction_session_timeout = {IDLE_SECONDS * 1000}; "
         # a statement sees what was committed before it: what is read behind a lock is not of old
-        "SET default_transaction_isolation = 'read committed'",
+        "SET default_transaction_isolation = 'read committed'"
+        + ("; SET default_transaction_read_only = on" if read_only else ""),
         "mssql": f"SET LOCK_TIMEOUT {BUSY_SECONDS * 1000}",
     }
 
@@ -228,23 +231,24 @@ def _prepare_server(engine: sa.Engine) -> None:
         connection.commit()
 
 
-def _prepare_sqlite(engine: sa.Engine) -> None:
+def _prepare_sqlite(engine: sa.Engine, *, read_only: bool) -> None:
     path = sqlite_path(engine)
+    pragmas = [f"busy_timeout={min(BUSY_SECONDS, _UNBROKEN_SECONDS) * 1000}", "foreign_keys=ON"]
+    if not read_only:
+        pragmas += ["journal_mode=WAL", "synchronous=NORMAL"]  # the first would be written into the file
 
     @event.listens_for(engine, "do_connect")
-    def _refuse_missing_file(*_: Any) -> None:
+    def _open(_: Any, __: Any, ___: Any, options: dict[str, Any]) -> Any:
         if not path.exists():
             raise UsageError(f"there is no database file {path}: `provenir-lab init` creates it")
+        if read_only:
+            return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, **options)
+        return None  # opened as usual
 
     @event.listens_for(engine, "connect")
     def _set_pragmas(connection: sqlite3.Connection, _: Any) -> None:
         connection.isolation_level = None  # BEGIN is ours, see below
-        for pragma in (
-            f"busy_timeout={min(BUSY_SECONDS, _UNBROKEN_SECONDS) * 1000}",
-            "journal_mode=WAL",
-            "synchronous=NORMAL",
-            "foreign_keys=ON",
-        ):
+        for pragma in pragmas:
             connection.execute(f"PRAGMA {pragma}").close()
         if connection.execute("PRAGMA foreign_keys").fetchone() != (1,):
             raise DatabaseError("this SQLite does not enforce foreign keys: clearing would leave orphans")

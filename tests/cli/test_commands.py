@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from command_lines import parse, words_of
-from labs import SAMPLES, counts, digests, documents, new_lab, rows
+from labs import SAMPLES, counts, digests, documents, execute, new_lab, rows
 
 from provenir_lab import cli
 from provenir_lab.api import Lab
@@ -155,6 +155,20 @@ def test_documents_of_another_database_are_copied_as_they_are(database: str, cap
     assert run("load", "--from", "sqlite:///other.db", "--sample", 20, "--seed", 5, "--json") == 0
     again = printed_json(capsys)
     assert (again["documents"], len(again["refused"])) == (0, 20)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("journal", ["delete", "wal"])
+def test_the_other_database_is_only_read(database: str, capsys: Captured, journal: str) -> None:
+    other = new_lab("sqlite:///other 100%.db", documents(5))
+    execute(other, f"PRAGMA journal_mode={journal}")
+    before = Path("other 100%.db").read_bytes()
+    run("init")
+    capsys.readouterr()
+    assert run("load", "--from", "sqlite:///other 100%.db", "--sample", 5, "--json") == 0
+    assert printed_json(capsys) == {"documents": 5, "refused": []}
+    assert Path("other 100%.db").read_bytes() == before
+    left = {path.name for path in Path.cwd().glob("other*")}
+    assert journal == "wal" or left == {"other 100%.db"}
 
 
 def test_a_category_may_follow_retry_failed(database: str, capsys: Captured) -> None:

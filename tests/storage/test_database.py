@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 from storage_rows import TABLES, Lab
 
-from provenir_lab.errors import DatabaseRefusal, TransientError, UsageError
+from provenir_lab.errors import DatabaseError, DatabaseRefusal, TransientError, UsageError
 from provenir_lab.settings import Settings
 from provenir_lab.storage import database
 from provenir_lab.storage.database import connection_counts, masked, open_engine, reading, writing
@@ -112,6 +112,18 @@ def test_an_exception_rolls_back(lab: Lab) -> None:
         connection.execute(sa.text(f"DELETE FROM {table}"))
         raise KeyError
     assert lab.rows("SELECT count(*) FROM {}app_enums") == [(39,)]
+
+
+@pytest.mark.parametrize("place", ["sqlite", "postgresql"], indirect=True)
+def test_a_database_that_was_opened_to_read_cannot_be_changed(lab: Lab) -> None:
+    table = f"{lab.target.schema}.app_enums" if lab.target.schema else "app_enums"
+    url = lab.engine.url.render_as_string(hide_password=False)
+    engine = open_engine(url, Settings(), read_only=True)
+    with pytest.raises(DatabaseError), writing(engine) as connection:
+        connection.execute(sa.text(f"DELETE FROM {table}"))
+    with reading(engine) as connection:
+        assert connection.scalar(sa.text(f"SELECT count(*) FROM {table}")) == 39
+    engine.dispose()
 
 
 def test_a_refusal_says_no_value(lab: Lab) -> None:
