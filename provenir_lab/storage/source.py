@@ -140,17 +140,18 @@ class Pending:
         known = sa.literal_column("0") if least is None else sa.func.coalesce(least, 0)
         query = self._next(after, size, self._source.c.app_id, text, known)
         with reading(self._engine) as connection:
-            # few rows at a time from the server: a page that closes early has not loaded the rest
-            streaming = connection.execution_options(stream_results=True, max_row_buffer=20)
             accept_any_bytes(connection)
-            with streaming.execute(query) as rows:
+            with _streaming(connection).execute(query) as rows:
                 return self._close(Prefix(i, decoded(found), True, least) for i, found, least in rows)
 
     def _prefix_page(self, after: int | None, size: int, characters: int) -> list[Prefix]:
         with reading(self._engine) as connection:
             accept_any_bytes(connection)
             query = self._next(after, size, *self._prefixes.columns(connection, characters))
-            return self._close(self._prefixes.documents(connection, connection.execute(query), characters))
+            # what cannot fill a page is fetched at once, with fewer round trips
+            fitting = connection if size * characters <= self._room else _streaming(connection)
+            with fitting.execute(query) as rows:
+                return self._close(self._prefixes.documents(connection, rows, characters))
 
     def _next(self, after: int | None, size: int, *columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
         app_id = self._source.c.app_id
@@ -178,6 +179,11 @@ class Pending:
         if self._last is not None:
             query = query.where(app_id <= self._last)
         return query.where(~outcome.exists())
+
+
+def _streaming(connection: sa.Connection) -> sa.Connection:
+    """Takes few rows at a time from a server: a page that closes early has not loaded the rest."""
+    return connection.execution_options(stream_results=True, max_row_buffer=20)
 
 
 def stored_ids(engine: sa.Engine, target: Target, app_ids: Collection[int]) -> set[int]:

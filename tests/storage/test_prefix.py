@@ -103,6 +103,24 @@ def test_a_page_closes_when_its_texts_are_large_enough(lab: Lab) -> None:
     assert [len(page) for page in pending.prefix_pages(100, None, PrefixLength(100))] == [5]
 
 
+@pytest.mark.parametrize("place", ["postgresql"], indirect=True)
+def test_what_follows_a_full_page_is_not_sent(lab: Lab) -> None:
+    """A view counts the texts that the server takes out of the table; a stable function is called behind the sort."""
+    store(lab, ["x" * 100_000] * 200)
+    lab.run("CREATE SEQUENCE {}sent")
+    lab.run(
+        "CREATE FUNCTION {}noted(content text) RETURNS text STABLE LANGUAGE plpgsql AS "
+        "$$ BEGIN PERFORM nextval('{}sent'); RETURN content; END $$"
+    )
+    lab.run("CREATE VIEW {}watched AS SELECT app_id, {}noted(app_xml) AS app_xml FROM {}app_xml")
+    target = Target(lab.target.schema, TABLES, "watched", "app_xml")
+    pending = Pending(lab.engine, target, page_mb=1)
+    pages = pending.prefix_pages(200, None, PrefixLength(50_000))
+    assert len(next(pages)) == 20
+    sent = lab.rows("SELECT last_value FROM {}sent")[0][0]
+    assert isinstance(sent, int) and sent < 200  # two for each document: its beginning and its size
+
+
 def test_the_length_follows_the_documents() -> None:
     length = PrefixLength(16_000)
     length.learn(100, 9)
