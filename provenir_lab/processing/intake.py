@@ -152,7 +152,7 @@ def copy_documents(
         refused += [RefusedFile(f"app_id {i}", "duplicate_app_id", reason) for i in sorted(taken)]
         documents = dict(read_documents(*source, [i for i in chunk if i not in taken]))
         for app_id in [i for i, text in documents.items() if text and not _is_storable(text)]:
-            refused.append(RefusedFile(f"app_id {app_id}", "malformed_xml", "bytes in it are no UTF-8"))
+            refused.append(RefusedFile(f"app_id {app_id}", "malformed_xml", "holds bytes that are no text"))
             del documents[app_id]
         campaigns = campaigns_of(mapper, lab[1], (text for text in documents.values() if text))
         with writing(lab[0]) as connection:

@@ -16,10 +16,14 @@ import sqlalchemy as sa
 
 _LEAST, _MOST = 4_000, 4_000_000
 
-
 _utf8 = codecs.getincrementaldecoder("utf-8")
 _KEPT = "surrogateescape"
 """Bytes that are no UTF-8 become characters that no document may hold: it is rejected, and not its page."""
+
+
+# numbers of ODBC (sqlext.h), so that pyodbc need not be imported
+_SQL_DRIVER_NAME = 6
+_SQL_WIDE_TEXTS = (-8, -9, -10)
 
 
 class Prefix(NamedTuple):
@@ -54,10 +58,19 @@ class PrefixLength:
 
 
 def accept_any_bytes(connection: sa.Connection) -> None:
-    """Lets SQLite, which keeps whatever bytes it was given as a text, give them back."""
+    """Lets a database give back what is no text throughout: SQLite keeps any bytes, and SQL Server halves of
+    characters, which cutting makes too under most collations."""
+    driver: Any = connection.connection.driver_connection
     if connection.dialect.name == "sqlite":
-        driver: Any = connection.connection.driver_connection
         driver.text_factory = decoded
+    # FreeTDS does not hand out the bytes of the server
+    elif connection.dialect.driver == "pyodbc" and "msodbcsql" in driver.getinfo(_SQL_DRIVER_NAME).lower():
+        for kind in _SQL_WIDE_TEXTS:
+            driver.add_output_converter(kind, _decoded_wide)
+
+
+def _decoded_wide(value: bytes) -> str:
+    return value.decode("utf-16-le", "surrogatepass")
 
 
 def decoded(value: str | bytes | None) -> str | None:

@@ -1,4 +1,6 @@
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import sqlalchemy as sa
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 from storage_rows import TABLES, Lab
 
 from provenir_lab.storage.database import writing
-from provenir_lab.storage.prefix import PrefixLength
+from provenir_lab.storage.prefix import PrefixLength, accept_any_bytes
 from provenir_lab.storage.schema import Target
 from provenir_lab.storage.source import Pending, store_documents
 
@@ -105,7 +107,7 @@ def test_a_page_closes_when_its_texts_are_large_enough(lab: Lab) -> None:
 
 @pytest.mark.parametrize("place", ["postgresql"], indirect=True)
 def test_what_follows_a_full_page_is_not_sent(lab: Lab) -> None:
-    """A view counts the texts that the server takes out of the table; a stable function is called behind the sort."""
+    """A view counts the texts that the server takes out of the table, each time behind the sort."""
     store(lab, ["x" * 100_000] * 200)
     lab.run("CREATE SEQUENCE {}sent")
     lab.run(
@@ -119,6 +121,34 @@ def test_what_follows_a_full_page_is_not_sent(lab: Lab) -> None:
     assert len(next(pages)) == 20
     sent = lab.rows("SELECT last_value FROM {}sent")[0][0]
     assert isinstance(sent, int) and sent < 200  # two for each document: its beginning and its size
+
+
+@pytest.mark.parametrize("place", ["mssql"], indirect=True)
+def test_wide_texts_come_back_as_they_are(lab: Lab) -> None:
+    text = "x\U0001f600é" * 30
+    lab.run("CREATE TABLE {}wide (app_id int PRIMARY KEY, xml nvarchar(max))")
+    with writing(lab.engine) as connection:
+        insert = f"INSERT INTO {lab.target.schema}.wide VALUES (1, ?), (2, NULL)"
+        connection.exec_driver_sql(insert, (text,))
+    pending = Pending(lab.engine, Target(lab.target.schema, TABLES, "wide", "xml"))
+    assert list(pending.pages(9)) == [[(1, text), (2, None)]]
+    for characters in (1, 2, 3, 500):
+        ((one, none),) = pending.prefix_pages(9, None, PrefixLength(characters))
+        assert none.text is None
+        assert one.text is not None
+        assert text.startswith(one.text.rstrip("\ud83d"))  # half a character, where cutting makes them
+
+
+def test_half_a_character_of_sql_server_is_kept() -> None:
+    """What ODBC gives of a text that was cut inside a character, which pyodbc alone refuses to decode."""
+    converters: dict[int, Callable[[bytes], str]] = {}
+    driver = SimpleNamespace(getinfo=lambda _: "libmsodbcsql", add_output_converter=converters.__setitem__)
+    place = SimpleNamespace(
+        dialect=SimpleNamespace(name="mssql", driver="pyodbc"),
+        connection=SimpleNamespace(driver_connection=driver),
+    )
+    accept_any_bytes(place)  # type: ignore[arg-type]
+    assert converters[-9]("aé".encode("utf-16-le") + b"\x3d\xd8") == "aé\ud83d"
 
 
 def test_the_length_follows_the_documents() -> None:
