@@ -18,6 +18,7 @@ import importlib.util
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 import time
@@ -185,8 +186,17 @@ def faults(arguments: list[str]) -> int:
     print("== random kills come last, with", *arguments, flush=True)
     os.environ["PROVENIR_LAB_TEST_ALL"] = "1"
     one_round = any(argument.partition("=")[0] == "--round" for argument in arguments)
-    status = 0 if one_round else run(PYTHON, "-m", "pytest", *PARALLEL, *FAULTS)
+    status = 0 if one_round else run(PYTHON, "-m", "pytest", *PARALLEL, *fault_tests())
     return status or run(PYTHON, "tests/random_kills.py", *arguments)
+
+
+def fault_tests() -> list[str]:
+    """The tests of faults: those that the table in CONTRIBUTING.md names, and what is in their folders."""
+    guide = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    section = guide.partition("## Faults and their tests")[2].partition("\n## ")[0]
+    named = re.findall(r"`(tests/\w+/test_\w+\.py)`", section)
+    folders = ["tests/faults", "tests/security"]
+    return [*folders, *sorted({name for name in named if name.rpartition("/")[0] not in folders})]
 
 
 def check_notebooks() -> int:
@@ -223,23 +233,6 @@ LAB = (
     f"--ServerApp.root_dir={ROOT}",
     "--LabApp.default_url=/lab/tree/notebooks",
     *(["--allow-root"] if AS_ROOT else []),
-)
-FAULTS = (
-    "tests/faults",
-    "tests/security",
-    "tests/lab/test_results_disk.py",
-    *(
-        f"tests/processing/test_{name}.py"
-        for name in (
-            "faults",
-            "server_faults",
-            "broken_transactions",
-            "kills",
-            "commit",
-            "late_writers",
-            "dask",
-        )
-    ),
 )
 TEST_EXTRAS = {"test", "docs", "postgresql", "dask"}
 COMMANDS = {

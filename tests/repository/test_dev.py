@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -34,7 +35,7 @@ except KeyboardInterrupt:
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
     """The files that dev.py reads, in a folder of their own."""
-    for name in ("dev.py", "pyproject.toml", "constraints.txt"):
+    for name in ("dev.py", "pyproject.toml", "constraints.txt", "CONTRIBUTING.md"):
         shutil.copy(ROOT / name, tmp_path)
     return tmp_path
 
@@ -194,8 +195,13 @@ def test_notebooks_with_outputs_are_found(
     assert dev.notebooks_with_outputs(tmp_path) == ([path] if dirty else [])
 
 
-def test_fault_tests_exist(dev: ModuleType) -> None:
-    assert [name for name in dev.FAULTS if not (ROOT / name).exists()] == []
+def test_every_fault_has_tests_that_are_run(dev: ModuleType) -> None:
+    found = dev.fault_tests()
+    assert [name for name in found if not (ROOT / name).exists()] == []
+    rows = re.findall(r"^\| ([\d, ]+): .* \| (.*) \|$", (ROOT / "CONTRIBUTING.md").read_text("utf-8"), re.M)
+    assert sorted(int(number) for numbers, _ in rows for number in numbers.split(", ")) == list(range(1, 28))
+    named = {name for _, names in rows for name in re.findall("`(.*?)`", names)}
+    assert {name for name in named if not name.startswith(("tests/faults/", "tests/security/"))} < {*found}
 
 
 def test_random_kills_follow_the_tests_of_faults_and_can_be_replayed(
