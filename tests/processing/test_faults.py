@@ -8,14 +8,15 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
+import psycopg
 import pytest
 from labs import digests, documents, new_lab
 from places import Place
+from postgres_server import PostgresServer
 from sqlalchemy.engine.default import DefaultDialect
 
 from provenir_lab.api import Lab
@@ -25,49 +26,80 @@ from provenir_lab.mock import spoil
 from provenir_lab.processing import patience, worker
 from provenir_lab.progress import silent
 
-BUSY, FULL = 5, 13
-"""SQLite's codes for a database that another connection holds, and for a full disk."""
+Make = Callable[[], Exception]
+_TEXT = "made up, with the value CANARY in it"
+
+
+def _sqlite(code: int) -> Exception:
+    error = sqlite3.OperationalError(_TEXT)
+    error.sqlite_errorcode = code
+    return error
+
+
+PASSING: dict[str, Make] = {
+    "sqlite": lambda: _sqlite(5),  # busy: another connection holds the database
+    "postgresql": lambda: psycopg.errors.DeadlockDetected(_TEXT),
+}
+LASTING: dict[str, Make] = {
+    "sqlite": lambda: _sqlite(13),  # the disk is full
+    "postgresql": lambda: psycopg.errors.DiskFull(_TEXT),
+}
+OPERATIONS = ("connect", "do_execute", "do_executemany", "do_commit", "do_rollback")
+"""Of SQLAlchemy's dialects; PostgreSQL's COPY and SQLite's blobs are opened beside them."""
+COPIED: Any = psycopg.Cursor.copy
 
 
 class Faults:
     """Counts the database operations of this process; number `at` fails, before or after its work."""
 
     def __init__(self) -> None:
-        self.calls = 0
+        self.names: list[str] = []
+        """What was done, in order."""
         self.at = 0
-        self.code = BUSY
+        self.make: Make = PASSING["sqlite"]
         self.after = False
 
-    def plan(self, at: int, code: int, *, after: bool) -> None:
-        self.calls, self.at, self.code, self.after = 0, at, code, after
+    def plan(self, at: int = 0, make: Make = PASSING["sqlite"], *, after: bool = False) -> None:
+        self.names, self.at, self.make, self.after = [], at, make, after
 
     @contextmanager
-    def around(self) -> Iterator[None]:
-        self.calls += 1
-        fails = self.calls == self.at
+    def around(self, name: str) -> Iterator[None]:
+        self.names.append(name)
+        fails = len(self.names) == self.at
         if fails and not self.after:
-            raise self.error()
+            raise self.make()
         yield
         if fails:
-            raise self.error()
-
-    def error(self) -> sqlite3.OperationalError:
-        error = sqlite3.OperationalError("made up, with the value CANARY in it")
-        error.sqlite_errorcode = self.code
-        return error
+            raise self.make()
 
 
 @pytest.fixture
 def faults(monkeypatch: pytest.MonkeyPatch) -> Faults:
     found = Faults()
-    for name in ("do_execute", "do_executemany", "do_commit"):
-        real = getattr(DefaultDialect, name)
 
-        def watched(*arguments: Any, real: Any = real, **named: Any) -> None:
-            with found.around():
-                real(*arguments, **named)
+    class Watched(sqlite3.Connection):
+        def blobopen(self, *arguments: Any, **named: Any) -> sqlite3.Blob:
+            with found.around("blobopen"):
+                return super().blobopen(*arguments, **named)
+
+    def watch(name: str, real: Any) -> None:
+        def watched(dialect: Any, *arguments: Any, **named: Any) -> Any:
+            if name == "connect" and dialect.name == "sqlite":
+                named["factory"] = Watched
+            with found.around(name):
+                return real(dialect, *arguments, **named)
 
         monkeypatch.setattr(DefaultDialect, name, watched)
+
+    for name in OPERATIONS:
+        watch(name, getattr(DefaultDialect, name))
+
+    @contextmanager
+    def copy(*arguments: Any) -> Iterator[Any]:
+        with found.around("copy"), COPIED(*arguments) as stream:
+            yield stream
+
+    monkeypatch.setattr(psycopg.Cursor, "copy", copy)
     monkeypatch.setattr(patience, "FIRST_PAUSE", 0.001)
     mappers: dict[str, Mapper] = {}  # one for all runs: compiling takes longer than such a run
 
@@ -80,66 +112,113 @@ def faults(monkeypatch: pytest.MonkeyPatch) -> Faults:
     return found
 
 
+MADE = [spoil(d, "doctype") if n == 5 else d for n, d in enumerate(documents(12))]
+"""Twelve documents, one of them faulty."""
+Fresh = Callable[[], AbstractContextManager[Lab]]
+"""Gives a new lab with the documents."""
+
+
 @pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A lab with twelve documents, one of them faulty."""
-    path = tmp_path_factory.mktemp("template") / "lab.db"
-    new_lab(f"sqlite:///{path}", [spoil(d, "doctype") if n == 5 else d for n, d in enumerate(documents(12))])
-    return path
+def fresh_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Fresh:
+    folder = tmp_path_factory.mktemp("template")
+    new_lab(f"sqlite:///{folder / 'template.db'}", MADE)
+
+    @contextmanager
+    def fresh() -> Iterator[Lab]:
+        path = shutil.copy(folder / "template.db", folder / "lab.db")
+        yield Lab(f"sqlite:///{path}", progress=silent)
+        for left in folder.glob("lab.db*"):
+            left.unlink()
+
+    return fresh
+
+
+@pytest.fixture(scope="module")
+def fresh_postgresql(postgres_server: PostgresServer) -> Iterator[Fresh]:
+    new_lab(postgres_server.create_database("faults_template"), MADE)
+
+    @contextmanager
+    def fresh() -> Iterator[Lab]:
+        postgres_server.execute("CREATE DATABASE faults TEMPLATE faults_template")
+        yield Lab(postgres_server.url("faults"), progress=silent)
+        postgres_server.execute("DROP DATABASE faults WITH (FORCE)")
+
+    yield fresh
+    postgres_server.execute("DROP DATABASE faults_template WITH (FORCE)")
+
+
+@pytest.fixture(scope="module")
+def undisturbed() -> dict[tuple[str, str], tuple[list[str], object]]:
+    """Database and write method -> the operations of a run, and the tables after it; filled by the tests."""
+    return {}
+
+
+WHOLE = "PROVENIR_LAB_TEST_ALL" in os.environ
 
 
 @pytest.mark.parametrize(
-    ("code", "after", "first"),
-    [(BUSY, False, 1), (BUSY, True, 2), (FULL, False, 3), (FULL, True, 4)],
-    ids=["busy-before", "busy-after", "full-before", "full-after"],
+    ("kind", "method", "step"),
+    [("sqlite", "executemany", 8), ("postgresql", "copy", 40), ("postgresql", "executemany", 40)],
+)
+@pytest.mark.parametrize(
+    ("errors", "after", "case"),
+    [(PASSING, False, 0), (PASSING, True, 1), (LASTING, False, 2), (LASTING, True, 3)],
+    ids=["passing-before", "passing-after", "lasting-before", "lasting-after"],
 )
 def test_operations_of_a_run_fail_in_turn(
-    template: Path, tmp_path: Path, faults: Faults, code: int, after: bool, first: int
+    request: pytest.FixtureRequest,
+    faults: Faults,
+    undisturbed: dict[tuple[str, str], tuple[list[str], object]],
+    kind: str,
+    method: str,
+    step: int,
+    errors: dict[str, Make],
+    after: bool,
+    case: int,
 ) -> None:
     """A passing failure is survived by the run itself or, like any other one, by a second run.
 
-    The four cases share the operations of the run among them; `PROVENIR_LAB_TEST_ALL` gives all to each.
+    The four cases share every second operation of a run on SQLite, every tenth on PostgreSQL;
+    `PROVENIR_LAB_TEST_ALL` gives all to each.
     """
+    fresh: Fresh = request.getfixturevalue(f"fresh_{kind}")
+    settings: dict[str, Any] = {"batch_size": 4, "write_method": method}
+    if (kind, method) not in undisturbed:
+        faults.plan()
+        with fresh() as lab:
+            lab.process(**settings)
+            names = faults.names
+            faults.plan()
+            undisturbed[kind, method] = names, digests(lab)
+    names, expected = undisturbed[kind, method]
+    special = "blobopen" if kind == "sqlite" else method.replace("executemany", "do_executemany")
+    assert {*OPERATIONS, special} - {"do_executemany"} <= set(names)
+    for at in range(1, len(names) + 1) if WHOLE else range(1 + case * step // 4, len(names) + 1, step):
+        faults.plan(at, errors[kind], after=after)
+        with fresh() as lab:
+            try:
+                outcome = lab.process(**settings)
+            except DatabaseError as error:
+                assert "CANARY" not in str(error)
+            else:
+                assert outcome.documents == 12
+            faults.plan()
+            lab.process(**settings)
+            assert digests(lab) == expected, f"operation {at} of {len(names)}, {names[at - 1]}"
 
-    def fresh(name: str) -> Lab:
-        return Lab(f"sqlite:///{shutil.copy(template, tmp_path / name)}", progress=silent)
 
-    faults.plan(0, code, after=after)
-    undisturbed = fresh("undisturbed.db")
-    undisturbed.process(batch_size=4)
-    expected, last = digests(undisturbed), faults.calls
-    assert last > 20
-    whole = "PROVENIR_LAB_TEST_ALL" in os.environ
-    for at in range(1, last + 1) if whole else range(first, last + 1, 4):
-        lab = fresh(f"{at}.db")
-        faults.plan(at, code, after=after)
-        try:
-            outcome = lab.process(batch_size=4)
-        except DatabaseError as error:
-            assert "CANARY" not in str(error)
-        else:
-            assert outcome.documents == 12
-        faults.plan(0, code, after=after)
-        lab.process(batch_size=4)
-        assert digests(lab) == expected, f"operation {at} of {last}"
-
-
-def test_a_passing_failure_in_the_middle_does_not_end_the_run(
-    template: Path, tmp_path: Path, faults: Faults
-) -> None:
+def test_a_passing_failure_in_the_middle_does_not_end_the_run(fresh_sqlite: Fresh, faults: Faults) -> None:
     """One before the first page may: there is nothing to save."""
-
-    def fresh(name: str) -> Lab:
-        return Lab(f"sqlite:///{shutil.copy(template, tmp_path / name)}", progress=silent)
-
-    faults.plan(0, BUSY, after=False)
-    fresh("undisturbed.db").process(batch_size=12)
-    before = faults.calls
-    faults.plan(0, BUSY, after=False)
-    fresh("longer.db").process(batch_size=1)
-    for at in range(before, faults.calls - 1, 9):
-        faults.plan(at, BUSY, after=False)
-        assert fresh(f"{at}.db").process(batch_size=1).documents == 12
+    lengths = []
+    for batch_size in (12, 1):
+        faults.plan()
+        with fresh_sqlite() as lab:
+            lab.process(batch_size=batch_size)
+        lengths.append(len(faults.names))
+    for at in range(lengths[0], lengths[1] - 1, 1 if WHOLE else 13):
+        faults.plan(at, PASSING["sqlite"])
+        with fresh_sqlite() as lab:
+            assert lab.process(batch_size=1).documents == 12
 
 
 SCRIPT = (
