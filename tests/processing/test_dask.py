@@ -282,6 +282,18 @@ def test_executor_and_scheduler_must_fit(sqlite_url: str) -> None:
 # ---- a cluster made for the run
 
 
+@pytest.mark.skipif(
+    "PROVENIR_LAB_TEST_ALL" not in os.environ, reason="eight processes take long to start; dev.py faults does"
+)
+def test_eight_workers_of_this_machine_give_the_same_tables(
+    sqlite_url: str, expected: dict[str, object]
+) -> None:
+    lab = new_lab(sqlite_url, documents(COUNT), workers=8, **SMALL)
+    outcome = lab.process(executor="dask")
+    assert (outcome.succeeded, outcome.failed, outcome.settings.workers) == (COUNT, {}, 8)
+    assert digests(lab) == expected
+
+
 def test_a_document_on_which_workers_die_fails_and_all_others_are_written(
     sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

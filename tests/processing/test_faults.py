@@ -228,18 +228,19 @@ SCRIPT = (
     "lab = Lab(sys.argv[1], schema=sys.argv[2] or None)\n"
     "print('ready', flush=True)\n"
     "sys.stdin.readline()\n"
-    "outcome = lab.process(batch_size=3, stop_after_failures=0)\n"
+    "outcome = lab.process(batch_size=3, stop_after_failures=0, workers=int(sys.argv[3]))\n"
     "print(outcome.succeeded, sum(outcome.failed.values()), outcome.skipped, *outcome.failed)\n"
 )
 
 
-def test_two_processors_at_once_on_the_same_documents(place: Place) -> None:
+@pytest.mark.parametrize("workers", [1, 2])
+def test_two_processors_at_once_on_the_same_documents(place: Place, workers: int) -> None:
     made = [spoil(d, "doctype") if n % 10 == 3 else d for n, d in enumerate(documents(120))]
     lab = new_lab(place.url, made, place.schema)
     lab.process(stop_after_failures=0)
     expected = digests(lab)
     lab.clean()
-    command = [sys.executable, "-c", SCRIPT, place.url, place.schema or ""]
+    command = [sys.executable, "-c", SCRIPT, place.url, place.schema or "", str(workers)]
     pair = [
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(2)
     ]
