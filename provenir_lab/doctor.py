@@ -1,4 +1,4 @@
-"""What this machine has and lacks: Python, packages, drivers, databases, kernel; each lack with its fix."""
+"""What this machine has and lacks: Python, packages, drivers, kernel, fonts, database; and the fixes."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from typing import Any
 
 from provenir_lab.display import html_table
 from provenir_lab.errors import LabError, UsageError
-from provenir_lab.settings import Settings, find_database
+from provenir_lab.settings import Database, Settings, find_database
 from provenir_lab.storage import drivers
-from provenir_lab.storage.database import masked, open_engine, reach, reading
+from provenir_lab.storage.database import masked, open_engine, reach, reading, sqlite_path
 
 PACKAGES = (
     "lxml",
@@ -27,9 +27,15 @@ PACKAGES = (
     "pandas",
     "matplotlib",
     "scipy",
+    "rich",
+    "PyYAML",
+    "Jinja2",
+    "psutil",
 )
 OLDEST_SQLITE = (3, 38, 0)
 """STRICT tables and json_each as they are used here."""
+
+_LOOK_AT = "are database, address, login and rights as they should be?"
 
 
 @dataclass(frozen=True)
@@ -72,7 +78,7 @@ class Checkup:
         return html_table(title, rows, ("", "state", "found", "fix"))
 
 
-def examine(database: str | None = None) -> Checkup:
+def examine(database: str | Database | None = None) -> Checkup:
     """All checks; the database is the one meant by `database` (as for `Lab`)."""
     return Checkup(
         (
@@ -82,6 +88,7 @@ def examine(database: str | None = None) -> Checkup:
             _postgresql(),
             *_sql_server(),
             _kernel(),
+            _fonts(),
             _database(database),
         )
     )
@@ -121,11 +128,18 @@ def _sql_server() -> Iterator[Check]:
         found = f"pyodbc {pyodbc.version}; " + (", ".join(there) or "no ODBC driver for SQL Server")
         yield Check(name, bool(there), found, "" if there else drivers.INSTALL_DRIVER, optional=True)
     name = "SQL Server with pip alone"
+    fix = f"{sys.executable} -m pip install 'provenir_lab[sqlserver]'"
     try:
-        yield Check(name, True, f"mssql-python {metadata.version('mssql-python')}")
+        found = f"mssql-python {metadata.version('mssql-python')}"
+        importlib.import_module("mssql_python")
     except metadata.PackageNotFoundError:
-        fix = f"{sys.executable} -m pip install 'provenir_lab[sqlserver]'"
         yield Check(name, False, "mssql-python is not installed", fix, optional=True)
+    except Exception as error:  # what its own libraries raise where they cannot be loaded
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        fix = "install the library that it names, or use the other way to SQL Server"
+        yield Check(name, False, f"{found} cannot be loaded ({reason})", fix, optional=True)
+    else:
+        yield Check(name, True, found)
 
 
 def _kernel() -> Check:
@@ -138,19 +152,33 @@ def _kernel() -> Check:
     return Check(name, "python3" in specs, ", ".join(sorted(specs)) or "none", fix)
 
 
-def _database(name_or_url: str | None) -> Check:
-    """Whether the database answers; a SQLite file that is not there yet is no fault."""
+def _fonts() -> Check:
+    """The font that figures are measured with; matplotlib brings one."""
     try:
-        database = find_database(name_or_url)
+        manager = importlib.import_module("matplotlib.font_manager")
+        file = manager.findfont(manager.FontProperties(), fallback_to_default=False)
+        name = manager.get_font(file).family_name
+    except (ImportError, ValueError, OSError):
+        fix = f"{sys.executable} -m pip install --force-reinstall matplotlib"
+        return Check("fonts", False, "no sans-serif font for figures", fix)
+    return Check("fonts", True, name)
+
+
+def _database(wanted: str | Database | None) -> Check:
+    """Whether the database answers; a SQLite file that is not there yet is no fault."""
+    absent = False
+    try:
+        database = wanted if isinstance(wanted, Database) else find_database(wanted)
         engine = open_engine(database.url, Settings())
         try:
+            absent = engine.dialect.name == "sqlite" and not sqlite_path(engine).exists()
             reach(engine, masked(database.url))
             with reading(engine):
                 pass
         finally:
             engine.dispose()
     except LabError as error:
-        return Check(
-            "database", False, str(error), "check name, address and rights", optional=name_or_url is None
-        )
+        mark = ": " if isinstance(error, UsageError) else "; "  # what is wrong, and behind it what to do
+        found, _, fix = str(error).rpartition(mark)
+        return Check("database", False, found or str(error), fix if found else _LOOK_AT, optional=absent)
     return Check("database", True, f"{masked(database.url)} answers")

@@ -230,7 +230,7 @@ class Lab(Measuring):
         """What this machine has and lacks for work on this database, each lack with its fix."""
         from provenir_lab.doctor import examine
 
-        return examine(self.database.url)
+        return examine(self.database)
 
     def _mapper(self, settings: Settings, target: Target | None = None) -> Mapper:
         return compile_mapper(
