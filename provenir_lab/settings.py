@@ -23,6 +23,7 @@ DATABASE_VARIABLE = "PROVENIR_LAB_DATABASE"
 PROFILE_FILE = "provenir_lab.toml"
 _CAN_BE_SHOWN = re.compile(r"[\w .\\/-]{1,100}")
 """Names and paths; anything else may be a mistyped URL with its password."""
+_SINGLE_QUOTES = r"put a value with a backslash in single quotes, as in host = 'server\INSTANCE'"
 
 
 class Settings(BaseModel):
@@ -172,13 +173,30 @@ def _profile_file(folder: Path) -> Path | None:
 
 def _read_profiles(path: Path) -> dict[str, Any]:
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # Windows' editors add a mark
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(f"cannot read {path}: {error}") from None
+        raise UsageError(f"cannot read {path}: {error}; {_how_to_write(error)}") from None
     profiles = content.get("databases", {})
     if not isinstance(profiles, dict):
         raise UsageError(f"{path}: databases: expected tables such as [databases.production]")
     return profiles
+
+
+def _how_to_write(error: Exception) -> str:
+    if not isinstance(error, tomllib.TOMLDecodeError):
+        return "it must be a text file in UTF-8 that may be read"
+    # of a backslash TOML complains in words of its own, which differ between versions of Python
+    return f'write name = "value", and {_SINGLE_QUOTES}'
+
+
+def _refuse_control_characters(values: Mapping[str, Any], where: str) -> None:
+    """`"srv\\test"` in double quotes is read as srv, a tabulator, est."""
+    for key, value in values.items():
+        if isinstance(value, dict):
+            _refuse_control_characters(value, f"{where}.{key}")
+        elif isinstance(value, str) and re.search(r"[\x00-\x1f\x7f]", value):
+            problem = "a backslash in double quotes has become a control character"
+            raise UsageError(f"{where}.{key}: {problem}: {_SINGLE_QUOTES}")
 
 
 def _read_profile(name: str, values: Any, where: str, environ: Mapping[str, str]) -> Database:
@@ -187,6 +205,7 @@ def _read_profile(name: str, values: Any, where: str, environ: Mapping[str, str]
             known = [f.alias or n for n, f in _Profile.model_fields.items()]
             if key not in known:
                 raise UsageError(f"{where}: unknown key {key}: {suggestion(key, known, 'keys')}")
+        _refuse_control_characters(values, where)
     try:
         profile = _Profile.model_validate(values)
     except ValidationError as error:

@@ -85,6 +85,12 @@ def test_profiles_are_found_above_the_current_folder(folder: Path) -> None:
     assert find_database(None, environ={"PROVENIR_LAB_DATABASE": "here"}, folder=folder).name == "here"
 
 
+def test_a_file_of_a_windows_editor_is_read(tmp_path: Path) -> None:
+    text = "[databases.here]\nurl = 'sqlite:///mine.db'"
+    (tmp_path / "provenir_lab.toml").write_text(text, encoding="utf-8-sig")
+    assert find_database("here", environ={}, folder=tmp_path).url == "sqlite:///mine.db"
+
+
 def test_a_profile_of_parts_with_its_password_from_the_environment(folder: Path) -> None:
     found = find_database("production", environ={"LOANS_PASSWORD": "p@ss:/word"}, folder=folder)
     assert found.schema == "migration"
@@ -107,6 +113,13 @@ def test_a_profile_of_parts_with_its_password_from_the_environment(folder: Path)
         ("", "here", "there are no profiles"),
         ("[databases.here", "here", "cannot read"),
         ("databases = 3", "here", "expected tables"),
+        ('[databases.here]\nhost = "localhost\\SQLEXPRESS"', "here", "in single quotes"),
+        (
+            '[databases.here]\ndriver = "mssql"\nhost = "srv\\test"',
+            "here",
+            "here.host: a backslash in double",
+        ),
+        ('[databases.here]\noptions = {driver = "C:\\new"}', "here", "here.options.driver: a backslash in"),
         ("[databases]\nhere = 3", "here", "databases.here"),
         ("[databases.here]\nurl = 3", "here", "databases.here.url"),
         ("[databases.here]\nulr = 'sqlite:///x.db'", "here", "unknown key ulr: did you mean url?"),
