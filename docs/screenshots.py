@@ -1,6 +1,6 @@
 """Takes the pictures of the guides from a finished campaign, with an installed Chromium.
 
-    .venv/bin/python docs/screenshots.py [CAMPAIGN_FOLDER]        default: results/reference
+    .venv/bin/python docs/screenshots.py [CAMPAIGN_FOLDER]        default: results/reference/phase2
 
 Writes images/campaign.png (its index), images/phase.png and images/report.png (the reports of its first kept
 phase and of its baseline), and images/jupyterlab.png: 00-explore in JupyterLab, run to its end.
@@ -23,6 +23,8 @@ from PIL import Image  # noqa: E402
 from playwright.sync_api import Browser, Page  # noqa: E402
 
 IMAGES = ROOT / "docs" / "images"
+CAMPAIGN = ROOT / "results" / "reference" / "phase2"
+"""The stored campaign, whose figures the guides show."""
 WIDTH, HEIGHT = 1280, 1000
 COLOURS = 128
 """As many as text and flat figures need; it makes the files small."""
@@ -88,4 +90,4 @@ def save(page: Page, name: str) -> None:
 if __name__ == "__main__":
     if len(sys.argv) > 2:
         raise SystemExit(__doc__)
-    main(Path(sys.argv[1]) if len(sys.argv) == 2 else ROOT / "results" / "reference")
+    main(Path(sys.argv[1]) if len(sys.argv) == 2 else CAMPAIGN)
