@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Sequence
 from typing import Any
@@ -14,9 +15,13 @@ from provenir_lab.cli.options import with_category
 ALIASES = ("establish_baseline", "generate_mock_xml", "parallel_coordinator", "production_processor")
 
 
-def words_of(line: str) -> list[str]:
-    """A shell line as words; backslashes stay, as in `localhost\\SQLEXPRESS`."""
-    return [word.strip("'\"") for word in shlex.split(line.strip(), comments=True, posix=False)]
+def words_of(line: str, *, windows: bool = False) -> list[str]:
+    """A shell line as words. Windows' shells keep backslashes, all others only those in quotes."""
+    if windows:
+        return [word.strip("'\"") for word in shlex.split(line, comments=True, posix=False)]
+    unquoted = re.sub(r"""'[^']*'|"[^"]*\"""", "", line)
+    assert "\\" not in unquoted, f"a shell takes the backslash away: {line}"
+    return shlex.split(line, comments=True)
 
 
 def parse(arguments: Sequence[str]) -> None:

@@ -1,27 +1,26 @@
 """What README and guides show is run: commands, Python, configuration, tables of the contract language."""
 
 import doctest
-import importlib
 import importlib.util
-import io
 import json
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
-from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 import yaml
-from command_lines import ALIASES, parse, words_of
+from command_lines import words_of
+from shell_lines import NOT_RUN, Page, quietly
 
+from provenir_lab.aliases.connection import server_of
 from provenir_lab.cli import main
 from provenir_lab.lab.campaign import Campaign
 from provenir_lab.lab.experiment import parse_experiment
@@ -35,12 +34,9 @@ FENCE = re.compile(
 )
 TITLE = re.compile(r'title="([^"]+)"')
 OUTPUT = doctest.OutputChecker()
-QUICK = ("init", "generate", "load", "process", "status", "verify", "doctor")
-"""Commands that the shell lines of guides really run, in an empty folder for each page."""
+SHELLS = ("sh", "bat", "powershell")
 WITH_TESTS_OF_THEIR_OWN = ("adding-a-phase.md",)
 """Pages whose Python needs the change that they show; test_adding_a_phase.py makes it and runs them."""
-SYSTEM_PROGRAMS = ("apt-get", "chgrp", "conda", "git", "jupyter", "make", "export", ". .venv", "pre-commit")
-"""First words of shell lines that change the machine: they are named in guides, not run by tests."""
 
 
 @dataclass(frozen=True)
@@ -82,24 +78,33 @@ def test_code_blocks_run_as_shown(page: Path, tmp_path: Path, monkeypatch: pytes
     """The blocks of a page, one after the other, in one empty folder and one Python namespace."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("PROVENIR_LAB_DATABASE", raising=False)
+    write_profiles(page)
+    shell = Page(monkeypatch)
+    try:
+        run_blocks(page, tmp_path, shell)
+    finally:
+        shell.close()
+
+
+def run_blocks(page: Path, folder: Path, shell: Page) -> None:
     namespace: dict[str, Any] = {"__name__": "__guide__"}
     for block in blocks(page):
         place = f"{page_id(page)}:{block.line}"
         if block.title:
-            (tmp_path / block.title).write_text(block.text, encoding="utf-8")
+            (folder / block.title).write_text(block.text, encoding="utf-8")
         match block.language:
             case "diff":
                 assert page.name in WITH_TESTS_OF_THEIR_OWN, place
             case "python" if page.name not in WITH_TESTS_OF_THEIR_OWN:
-                exec(compile("\n" * block.line + block.text, str(page), "exec"), namespace)
+                exec(compile("\n" * block.line + shell.local(block.text), str(page), "exec"), namespace)
             case "console":
                 run_console(block.text, place)
-            case "sh" | "bat" | "powershell":
-                run_shell(block.text, place)
+            case language if language in SHELLS:
+                shell.run(block.text, language, place)
             case "yaml" if page.name not in WITH_TESTS_OF_THEIR_OWN:
                 check_yaml(block.text, block.title or place)
             case "toml":
-                check_profiles(block.text, tmp_path)
+                check_profiles(block.text, folder / "profiles")
             case "json":
                 json.loads(block.text)
             case "yaml" | "xml" | "text" | "python" | "sql":  # tests/processing/test_rights.py runs the SQL
@@ -114,17 +119,9 @@ def run_console(text: str, place: str) -> None:
         command, _, expected = part.partition("\n")
         program, *arguments = shlex.split(command)
         assert program == "provenir-lab", f"{place}: {command}"
-        status, found = provenir_lab(*arguments)
+        status, found = quietly(partial(main, arguments))
         assert same_output(expected, found), f"{place}: {command} printed\n{found}"
         assert (status == 0) != ("error: " in expected), f"{place}: {command} ended with {status}"
-
-
-def provenir_lab(*arguments: str) -> tuple[int, str]:
-    """Exit status and all output of the command line, run in this process: a new one takes half a second."""
-    output = io.StringIO()
-    with redirect_stdout(output), redirect_stderr(output):
-        status = main(arguments)
-    return status, output.getvalue()
 
 
 def same_output(expected: str, found: str) -> bool:
@@ -134,37 +131,6 @@ def same_output(expected: str, found: str) -> bool:
     except ValueError:
         flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
         return OUTPUT.check_output(expected, found, flags)
-
-
-def run_shell(text: str, place: str) -> None:
-    """Shell lines: quick commands on the page's own lab are run, longer ones are taken apart by the parser,
-    dev.py's must exist (test_dev.py runs them), and all others be of a known system program."""
-    dev = load(ROOT / "dev.py")
-    for line in text.splitlines():
-        program, *words = [*words_of(line), "", ""]
-        words = [word for word in words if word]
-        if program in ("python3", "py") and words[:1] == ["dev.py"]:
-            assert words[1] in dev.COMMANDS, f"{place}: {line}"
-        elif program == "provenir-lab":
-            parse(words)
-            if words[0] in QUICK and "--database" not in words:
-                make_named_documents(words)
-                status, output = provenir_lab(*words)
-                assert status == 0, f"{place}: {line}\n{output}"
-        elif program in ALIASES:
-            with redirect_stdout(io.StringIO()), pytest.raises(SystemExit) as ended:
-                importlib.import_module(f"provenir_lab.aliases.{program}").main([*words, "--help"])
-            assert ended.value.code == 0, f"{place}: {line}"
-        else:
-            known = (*SYSTEM_PROGRAMS, "python3 -m", ".venv", "$env:", "set ")
-            assert not program or line.strip().startswith(known), f"{place}: {line}"
-
-
-def make_named_documents(words: list[str]) -> None:
-    """Puts a document where a line loads one from, such as `path/to/documents`."""
-    if words[0] == "load" and len(words) > 1 and not Path(words[1]).exists():
-        Path(words[1]).mkdir(parents=True)
-        shutil.copy(ROOT / "tests" / "data" / "samples" / "typical-1.xml", words[1])
 
 
 def check_yaml(text: str, where: str) -> None:
@@ -180,11 +146,52 @@ def check_yaml(text: str, where: str) -> None:
 
 def check_profiles(text: str, folder: Path) -> None:
     """Profiles of a guide can be read, each with its password in the variable that it names."""
+    folder.mkdir(exist_ok=True)
     (folder / "provenir_lab.toml").write_text(text, encoding="utf-8")
     profiles = tomllib.loads(text).get("databases", {})
     passwords = {p["password_env"]: "secret" for p in profiles.values() if "password_env" in p}
     for name in profiles:
         assert find_database(name, environ=passwords, folder=folder).name == name
+
+
+def write_profiles(page: Path) -> None:
+    """Every profile of the page, in the present folder, and each leads to a SQLite file of its own."""
+    texts = [tomllib.loads(block.text) for block in blocks(page) if block.language == "toml"]
+    names = {name for text in texts for name in text.get("databases", {})}
+    if names or "--database lab" in page.read_text(encoding="utf-8"):
+        lines = [f'[databases.{name}]\nurl = "sqlite:///{name}.db"\n' for name in names | {"lab"}]
+        Path("provenir_lab.toml").write_text("".join(lines), encoding="utf-8")
+
+
+def test_what_is_listed_as_not_run_stands_in_a_guide() -> None:
+    lines = {
+        line.strip()
+        for page in PAGES
+        for block in blocks(page)
+        if block.language in SHELLS
+        for line in block.text.splitlines()
+    }
+    assert [pattern for pattern in NOT_RUN if not any(re.fullmatch(pattern, line) for line in lines)] == []
+
+
+@pytest.mark.parametrize("line", ["rm -rf .", "python3 -m http.server", "provenir-lab-x init", "conda"])
+def test_a_line_that_is_neither_run_nor_listed_is_found(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(AssertionError, match="neither run nor listed"):
+        Page(monkeypatch).run(line, "sh", "guide.md:1")
+
+
+def test_a_shell_that_takes_a_backslash_away_is_found() -> None:
+    with pytest.raises(AssertionError, match="backslash"):
+        words_of(r"production_processor --server localhost\SQLEXPRESS")
+    assert words_of(r'x "localhost\SQLEXPRESS"') == words_of(r"x localhost\SQLEXPRESS", windows=True)
+
+
+def test_the_profile_in_coming_from_is_the_one_that_the_line_above_it_tells() -> None:
+    line, profile = (block.text for block in list(blocks(DOCS / "coming-from.md"))[1:3])
+    words = words_of(line)
+    server, database = (words[words.index(option) + 1] for option in ("--server", "--database"))
+    trusted = "--trust-server-certificate" in words
+    assert profile.strip() == server_of(server, database, None, None, trusted=trusted).profile()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=page_id)
@@ -194,6 +201,31 @@ def test_named_files_exist(page: Path) -> None:
     named = re.findall(r"`((?:provenir_lab|tests|docs|notebooks|experiments)/[\w./-]+)`", text)
     shown = [(page.parent / name).resolve() for name in re.findall(r"!\[[^]]*\]\(([^)]+)\)", text)]
     assert [name for name in [*(ROOT / name for name in named), *shown] if not name.exists()] == []
+
+
+def test_the_pictures_are_of_a_campaign_that_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path])  # the script adds to it
+    script = load(DOCS / "screenshots.py")
+    folders = json.loads((script.CAMPAIGN / "campaign.json").read_text(encoding="utf-8"))["folders"]
+    shown = [folders[step] / Path("report.html") for step in (script.kept_phase(script.CAMPAIGN), "baseline")]
+    assert [page for page in ["index.html", *shown] if not (script.CAMPAIGN / page).is_file()] == []
+
+
+CODE = re.compile(r"`([A-Za-z_][\w./*-]*)(?:\(\))?`")
+
+
+def test_what_contributing_names_exists() -> None:
+    """Names in backticks: files and folders of the project, words of its code, commands, settings."""
+    prose = FENCE.sub("", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"))
+    words = {
+        word
+        for folder in ("provenir_lab", "tests", "docs")
+        for path in (ROOT / folder).rglob("*.py")
+        for word in re.findall(r"\w+", path.read_text(encoding="utf-8"))
+    } | set(re.findall(r"[\w-]+", (ROOT / "dev.py").read_text(encoding="utf-8")))
+    named = {match[1] for match in CODE.finditer(prose)}
+    assert len(named) > 50
+    assert sorted(n for n in named if not any(ROOT.glob(n)) and not set(re.split(r"[./-]", n)) <= words) == []
 
 
 # ---- generated pages
