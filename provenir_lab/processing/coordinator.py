@@ -12,12 +12,14 @@ import math
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence, Set
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from functools import partial
 from multiprocessing import connection
 from multiprocessing.process import BaseProcess
@@ -212,7 +214,8 @@ class _ProcessPool:
         while queue and len(self.running) < self._in_flight:
             span = queue.popleft()
             try:
-                self.running[self._executor.submit(_run_span, span)] = span
+                with _interrupts_held():  # starts workers
+                    self.running[self._executor.submit(_run_span, span)] = span
             except BrokenProcessPool:  # since a result was waited for; what runs tells it when it is asked
                 queue.appendleft(span)
                 self.died = True
@@ -233,6 +236,19 @@ class _ProcessPool:
             del self.running[future]
             self._documents_left -= tally.documents
             yield tally
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Ctrl-C reaches the whole terminal: processes started in here do not see it, from their beginning on."""
+    if sys.platform == "win32":
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _end(processes: Sequence[BaseProcess]) -> None:
@@ -258,7 +274,9 @@ class _Here:
 
 
 def _start_worker(job: Job, stop: _PipeEnd) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole terminal; the parent decides
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
+    if sys.platform != "win32":
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     threading.Thread(target=_watch, args=(stop,), daemon=True).start()
     configure_logging(job.settings)
     _Here.job = job

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
+import signal
 import subprocess
 import sys
 import threading
 import time
 from _thread import interrupt_main
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -113,6 +116,28 @@ def test_a_measured_run_ends_with_its_starter(sqlite_url: str) -> None:
     starter.communicate()
     engine.dispose()
     assert lab.status().pending == 100
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows sends no such signals to other processes")
+def test_workers_do_not_see_ctrl_c_from_their_first_moment_on(sqlite_url: str, tmp_path: Path) -> None:
+    new_lab(sqlite_url, documents(COUNT))
+    command = [sys.executable, "-m", "provenir_lab", "process", "--json", "--quiet", "--workers=2"]
+    options = ["--database", sqlite_url, "--metrics", str(tmp_path)]
+    with subprocess.Popen(
+        [*command, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as run:
+        signals = 0
+        while run.poll() is None:
+            with suppress(psutil.NoSuchProcess):
+                for worker in psutil.Process(run.pid).children():
+                    if "spawn_main" in " ".join(worker.cmdline()):
+                        worker.send_signal(signal.SIGINT)
+                        signals += 1
+            time.sleep(0.01)
+        out, error = run.communicate()
+    outcome = json.loads(out)
+    assert (outcome["succeeded"], outcome["worker_deaths"], error) == (COUNT, 0, "")
+    assert signals > 2
 
 
 def test_ctrl_c_while_another_process_holds_the_database(
