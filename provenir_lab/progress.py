@@ -27,6 +27,14 @@ Progress = Callable[[Step], None]
 """Called from the thread that does the work, after each unit that is safely done; it must be quick."""
 
 
+Say = Callable[[str], None]
+"""Is told a line for people, such as what a measurement can find before it begins."""
+
+
+def unsaid(line: str) -> None:
+    """Where nobody listens."""
+
+
 def silent(step: Step) -> None:
     """Progress that nobody watches."""
 

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from provenir_lab.api.base import File, Place
 from provenir_lab.lab import MIGRATION_DOCUMENTS
+from provenir_lab.progress import Say, unsaid
 
 if TYPE_CHECKING:
     from provenir_lab.lab.campaign import CampaignResult
     from provenir_lab.lab.compare import ComparedResults, MigrationForecast
+    from provenir_lab.lab.experiment import Experiment
     from provenir_lab.lab.record import Result
 
 
@@ -53,20 +55,23 @@ class Measuring(Place):
         results: File = "results",
         notebook: bool = False,
         resume: bool = False,
+        say: Say = unsaid,
         **options: Any,
     ) -> Result:
         """Runs one experiment file; its verdict comes with the evidence.
 
         `notebook` runs it through its notebook; `resume` goes on with the newest interrupted one, as it was
-        asked for.
+        asked for. `say` is told, before a first run, what the experiment costs and can find.
         """
-        from provenir_lab.lab.experiment import load_experiment
+        from provenir_lab.lab.experiment import adjusted, load_experiment
         from provenir_lab.lab.notebooks import find_file
         from provenir_lab.lab.record import interrupted_result
 
         experiment = find_file(experiment)
         if resume:
             options["folder"] = interrupted_result(results, load_experiment(experiment).name)
+        else:
+            self._tell_plan(adjusted(load_experiment(experiment), runs, documents, quick=quick), results, say)
         asked = {"runs": runs, "documents": documents, "quick": quick, "results": results, **options}
         return self._measure("experiment", notebook, asked, experiment)
 
@@ -114,8 +119,13 @@ class Measuring(Place):
                 progress=progress,
             )
 
-    def campaign(self, file: File, *, quick: bool = False, results: File = "results") -> CampaignResult:
-        """Runs the experiments of a campaign file in order, each from the settings accepted so far."""
+    def campaign(
+        self, file: File, *, quick: bool = False, results: File = "results", say: Say = unsaid
+    ) -> CampaignResult:
+        """Runs the experiments of a campaign file in order, each from the settings accepted so far.
+
+        `say` is told, before each phase, its ceiling and the smallest gain that it can find.
+        """
         from provenir_lab.lab.campaign import run_campaign
 
         self._require_tables()
@@ -127,6 +137,7 @@ class Measuring(Place):
                 quick=quick,
                 results=results,
                 progress=progress,
+                say=say,
             )
 
     def report(self, folder: File) -> Path:
@@ -148,6 +159,18 @@ class Measuring(Place):
         from provenir_lab.lab.compare import forecast
 
         return forecast(result, documents, results=results)
+
+    def _tell_plan(self, experiment: Experiment, results: File, say: Say) -> None:
+        from provenir_lab.lab.session import plan_experiment
+
+        if experiment.is_baseline:
+            return
+        self._require_tables()
+        contract, settings = self._contract_file, self.settings
+        plan = plan_experiment(
+            self.database, experiment, contract=contract, settings=settings, results=results
+        )
+        say(plan.outlook)
 
     def _measure(self, kind: str, notebook: bool, asked: Mapping[str, Any], *what: File) -> Result:
         from provenir_lab.lab import notebooks, session

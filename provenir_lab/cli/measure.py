@@ -96,6 +96,7 @@ def run(
             resume=resume,
             results=results,
             notebook=True,
+            say=lambda line: show_message(line, quiet=quiet or json),
         )
     _show(result, json)
 
@@ -178,8 +179,12 @@ def campaign(
     longer = (
         f", up to {second:.0f} where phases need their second look" if round(second) > round(first) else ""
     )
-    show_message(f"the whole campaign takes about {first:.0f} minutes{longer}", quiet=quiet or json)
-    _show(lab.campaign(file, quick=quick, results=results), json)
+
+    def say(line: str) -> None:
+        show_message(line, quiet=quiet or json)
+
+    say(f"the whole campaign takes about {first:.0f} minutes{longer}")
+    _show(lab.campaign(file, quick=quick, results=results, say=say), json)
 
 
 def report(folder: Folder, json: Json = False, quiet: Quiet = False) -> None:

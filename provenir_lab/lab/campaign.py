@@ -41,7 +41,7 @@ from provenir_lab.lab.phase import Runner, Steps, decide
 from provenir_lab.lab.place import open_place
 from provenir_lab.lab.plan import expected_minutes
 from provenir_lab.lab.record import Folder, Result, load_result
-from provenir_lab.progress import Progress, silent
+from provenir_lab.progress import Progress, Say, silent, unsaid
 from provenir_lab.settings import Database, Settings, build_settings, suggestion
 
 BASELINE_NOTEBOOK = "notebooks/01-baseline.ipynb"
@@ -153,9 +153,10 @@ def run_campaign(
     quick: bool = False,
     results: str | Path = "results",
     progress: Progress = silent,
+    say: Say = unsaid,
 ) -> CampaignResult:
     """Runs the experiments of a campaign file through their notebooks, or goes on with an interrupted
-    campaign.
+    campaign. `say` is told, before each phase, its ceiling and the smallest gain that it can find.
 
     Raises UsageError for a mistake in the file or in one of its experiments' files, and for an interrupted
     campaign that was begun otherwise, before anything runs.
@@ -180,6 +181,7 @@ def run_campaign(
         quick=quick,
         accepted_file=accepted,
         environment=environment,
+        say=say,
     )
 
 
@@ -227,6 +229,7 @@ def conduct_campaign(
     quick: bool = False,
     accepted_file: Path | None = None,
     environment: Mapping[str, Any] | None = None,
+    say: Say = unsaid,
     now: Clock = utc_now,
     token: Callable[[], str] = lambda: secrets.token_hex(3),
 ) -> CampaignResult:
@@ -236,7 +239,8 @@ def conduct_campaign(
     if accepted_file is not None:
         load_accepted(accepted_file)  # a damaged file is found before anything runs
     home = campaign_home(results, plan, quick)
-    steps = Steps(runner, home, _opened(home, plan, experiments, quick, environment or {}, now, token), now)
+    state = _opened(home, plan, experiments, quick, environment or {}, now, token)
+    steps = Steps(runner, home, state, now, environment or {}, say)
     original = build_settings(plan.settings)
     baseline = steps.run(BASELINE_STEP, _baseline(plan, quick), original)
     decisions = read_decisions(home.path)

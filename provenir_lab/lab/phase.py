@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,9 @@ from provenir_lab.lab.conduct import Clock
 from provenir_lab.lab.decisions import Decision
 from provenir_lab.lab.experiment import Documents, Experiment
 from provenir_lab.lab.figures.data import stage_shares
+from provenir_lab.lab.plan import make_plan
 from provenir_lab.lab.record import Folder, Result, is_finished, load_result
+from provenir_lab.progress import Say, unsaid
 from provenir_lab.settings import Settings
 
 Runner = Callable[[Experiment, Settings, Path], Result]
@@ -28,6 +30,8 @@ class Steps:
     home: Folder
     state: dict[str, Any]
     now: Clock
+    environment: Mapping[str, Any]
+    say: Say = unsaid
 
     def save(self) -> None:
         """Puts the state on disk."""
@@ -47,6 +51,9 @@ class Steps:
         path = self.home.path / self.folder(step)
         if is_finished(path):
             return load_result(path)
+        if not experiment.is_baseline:
+            plan = make_plan(experiment, settings, self.home.path.parent, self.environment, path)
+            self.say(plan.outlook)
         return self.runner(experiment, settings, path)
 
 
@@ -54,6 +61,11 @@ def decide(steps: Steps, experiment: Experiment, settings: Settings, baseline: R
     """Runs one phase, unless the baseline shows that it cannot pay, and says what came of it."""
     share = sum(stage_shares(baseline.summary)[stage] for stage in experiment.stages)
     ceiling = statistics.ceiling(share) if experiment.stages else None
+    if ceiling is not None:
+        steps.say(
+            f"{experiment.title}: at best {ceiling:.2f} times the throughput, for"
+            f" {' and '.join(experiment.stages)} takes {share:.0%} of the baseline's time"
+        )
     try:
         experiment.check(settings)
     except UsageError as error:
@@ -106,6 +118,7 @@ def _judged(steps: Steps, experiment: Experiment, ceiling: float | None, result:
 
 
 def _skipped(steps: Steps, experiment: Experiment, ceiling: float | None, reason: str) -> Decision:
+    steps.say(f"{experiment.title}: skipped: {reason}")
     return _decision(
         steps,
         experiment,

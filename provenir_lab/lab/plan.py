@@ -56,6 +56,21 @@ class Plan:
             "runs": self.runs,
         }
 
+    @property
+    def outlook(self) -> str:
+        """What the design costs and can find, in one line."""
+        experiment = self.experiment
+        minutes = expected_minutes(experiment, self.accepted)[0]
+        return (
+            f"{experiment.title}: {self.runs} runs up to the first look, about {minutes:.0f} minutes;"
+            f" threshold {experiment.threshold_percent:g} % ({self.threshold_source});"
+            f" smallest gain this design finds: {self._findable}"
+        )
+
+    @property
+    def _findable(self) -> str:
+        return "unknown until a baseline is stored" if self.findable is None else f"{self.findable:.1%}"
+
     def rows(self) -> list[tuple[str, str]]:
         """The plan as (name, value), for people."""
         experiment, documents = self.experiment, self.experiment.documents
@@ -65,7 +80,6 @@ class Plan:
         order = "one setting" if experiment.is_baseline else "baseline-candidate-candidate-baseline"
         if len(variants) > 2:
             order = "permutation and mirror of all variants; then the best against the baseline on fresh runs"
-        findable = "unknown until a baseline is stored" if self.findable is None else f"{self.findable:.1%}"
         return [
             ("question", experiment.hypothesis or experiment.title),
             ("variants", ", ".join(variants)),
@@ -74,7 +88,7 @@ class Plan:
             ("runs up to the first look", f"{self.runs} (about {minutes:.0f} minutes)"),
             ("intervals", f"{self.confidence:.1%}, exact"),
             ("threshold", f"{experiment.threshold_percent:g} % ({self.threshold_source})"),
-            ("smallest gain this design finds", findable),
+            ("smallest gain this design finds", self._findable),
         ]
 
     def _repr_html_(self) -> str:

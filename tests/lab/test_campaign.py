@@ -380,6 +380,18 @@ def test_no_gain_is_claimed_where_all_together_is_invalid(
     assert "records a minute after" not in text and "saved for" not in text
 
 
+def test_before_a_phase_runs_its_ceiling_and_what_it_can_find_are_said(tmp_path: Path) -> None:
+    said: list[str] = []
+    with pytest.raises(KeyboardInterrupt):
+        simulation = Simulation(stop_at="batch-size")
+        campaign(tmp_path, simulation, [LARGE], environment=ENVIRONMENT, say=said.append)
+    assert said[0].startswith("Batch size: at best 1.17 times the throughput, for commit takes 14% of")
+    assert re.search(r"; threshold 3 % \(.*\); smallest gain this design finds: \d\.\d%$", said[1])
+    said.clear()
+    campaign(tmp_path, Simulation(), [LARGE], environment=ENVIRONMENT, say=said.append)
+    assert [line.partition(":")[0] for line in said] == ["Batch size", "Batch size", "Everything accepted"]
+
+
 def test_nothing_accepted(tmp_path: Path) -> None:
     result = campaign(tmp_path, Simulation(), [LOGGING])
     assert result.end_to_end is None
