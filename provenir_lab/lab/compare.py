@@ -118,12 +118,14 @@ def compare(folder_a: str | Path, folder_b: str | Path) -> ComparedResults:
     ratio = statistics.rank_sum_estimate(logs_a, logs_b)
     verdict, same_documents = None, a.summary["workload"] == b.summary["workload"]
     if same_documents:
+        threshold = max(_threshold(a), _threshold(b))
         verdict = judge(
             ratio,
-            max(_threshold(a), _threshold(b)),
+            threshold,
             gate_problems(runs_a, runs_b, {**_digests(a), **_digests(b)}),
             pair_spread=math.hypot(statistics.spread(logs_a), statistics.spread(logs_b)),
             of_what="runs of each",
+            of_noise=threshold > max(_own_threshold(a), _own_threshold(b)),
         )
     return ComparedResults(
         _side(a, runs_a), _side(b, runs_b), ratio.exp(), verdict, _warnings(a, b, same_documents), b.report
@@ -174,7 +176,11 @@ def _digests(result: Result) -> dict[str, dict[str, tuple[int, str]]]:
 def _threshold(result: Result) -> float:
     noise = result.summary["noise"]
     floor = float(noise["floor"]) if noise and noise["floor"] else 0.0
-    return max(float(result.summary["threshold_percent"]) / 100, floor)
+    return max(_own_threshold(result), floor)
+
+
+def _own_threshold(result: Result) -> float:
+    return float(result.summary["threshold_percent"]) / 100
 
 
 def _side(result: Result, runs: Sequence[Run]) -> Side:

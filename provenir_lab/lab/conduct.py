@@ -19,7 +19,7 @@ from provenir_lab.lab.environment import require_same
 from provenir_lab.lab.experiment import Documents, Experiment, parse_experiment
 from provenir_lab.lab.measure import Bench, timed_run
 from provenir_lab.lab.order import BASELINE, blocks, repeats
-from provenir_lab.lab.plan import confidence_of, make_plan
+from provenir_lab.lab.plan import OF_NOISE, confidence_of, make_plan
 from provenir_lab.lab.record import (
     CALIBRATION,
     CONFIRM,
@@ -258,6 +258,7 @@ class _Session:
             planned,
             threshold=self.experiment.threshold if judge else None,
             confidence=confidence_of(self.experiment) if judge else 0.95,
+            of_noise=self.folder.read_json("plan.json")["threshold_source"] == OF_NOISE,
             keep_if_equivalent=self.experiment.keep_if_equivalent,
             other_problems=self.tests.problems if self.tests else (),
             gated=self.experiment.code is None or self.tests is not None,

@@ -23,6 +23,8 @@ of work, 1.3 s beside one.
 """
 NOTEBOOK_SECONDS = 6.0
 """Of an experiment: its kernel, runs that find the number of documents, figures, pages."""
+OF_NOISE = "the noise floor of the last stored baseline"
+"""Where a threshold comes from that is larger than the experiment's own."""
 BASELINE_NAME = "baseline"
 """Results of baselines lie in `results/baseline/`."""
 
@@ -128,7 +130,7 @@ def make_plan(
     source = "the experiment's own"
     if noise["floor"] is not None and noise["floor"] > experiment.threshold:
         experiment = experiment.model_copy(update={"threshold_percent": round(noise["floor"] * 100, 2)})
-        source = "the noise floor of the last stored baseline"
+        source = OF_NOISE
     findable = smallest_findable_effect(noise["spread"], experiment.runs, experiment.threshold, confidence)
     return Plan(experiment, accepted, source, confidence, findable)
 

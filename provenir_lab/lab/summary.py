@@ -39,11 +39,13 @@ def compare(
     *,
     threshold: float | None = None,
     confidence: float = 0.95,
+    of_noise: bool = False,
     keep_if_equivalent: bool = False,
     other_problems: Sequence[str] = (),
     gated: bool = True,
 ) -> Comparison:
-    """The comparison of `variant` with the baseline; with a `threshold` it is judged.
+    """The comparison of `variant` with the baseline; with a `threshold` it is judged. `of_noise`: it is the
+    machine's noise floor.
 
     `other_problems` are those of gates beside the data; `gated`: whether these have been passed at all.
     """
@@ -66,6 +68,7 @@ def compare(
             problems,
             pair_spread=spread,
             confidence=confidence,
+            of_noise=of_noise,
             keep_if_equivalent=keep_if_equivalent,
             gated=gated,
         )

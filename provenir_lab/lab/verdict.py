@@ -37,16 +37,20 @@ def judge(
     pair_spread: float = 0.0,
     confidence: float = 0.95,
     of_what: str = "pairs",
+    of_noise: bool = False,
     keep_if_equivalent: bool = False,
     gated: bool = True,
 ) -> Verdict:
     """The verdict over a candidate: `log_ratio` of candidate throughput / baseline throughput.
 
     `threshold` 0.03 means 3 %; `problems` are those of the gates. `log_ratio` None: no pair is left to judge.
-    `confidence` was asked of the interval, and `of_what` names what it takes more of. Not `gated`: a gate
-    that belongs to the comparison was left out, so nothing is kept.
+    `confidence` was asked of the interval, and `of_what` names what it takes more of; `of_noise`: the
+    threshold is the machine's noise floor. Not `gated`: a gate that belongs to the comparison was left out,
+    so nothing is kept.
     """
-    verdict = _judged(log_ratio, threshold, problems, pair_spread, confidence, of_what, keep_if_equivalent)
+    verdict = _judged(
+        log_ratio, threshold, problems, pair_spread, confidence, of_what, of_noise, keep_if_equivalent
+    )
     if gated or verdict.decision != "keep":
         return verdict
     return replace(verdict, decision="baseline stays", reason=f"{verdict.reason}; {NOT_GATED}")
@@ -59,6 +63,7 @@ def _judged(
     pair_spread: float,
     confidence: float,
     of_what: str,
+    of_noise: bool,
     keep_if_equivalent: bool,
 ) -> Verdict:
     if problems or log_ratio is None:
@@ -68,24 +73,28 @@ def _judged(
         return Verdict("INCONCLUSIVE", "baseline stays", f"too few {of_what}: {few}")
     t = math.log1p(threshold)
     low, high = log_ratio.low, log_ratio.high
+    least, most = percent(-t), percent(t)
+    note = ", the noise of this machine" if of_noise else ""
     gain = f"{percent(log_ratio.centre)} (interval {percent(low)} to {percent(high)})"
     if low > t:
-        return Verdict("FASTER", "keep", f"faster by {gain}, wholly above the threshold of {threshold:.1%}")
+        return Verdict("FASTER", "keep", f"faster by {gain}, wholly above the threshold of {most}{note}")
     if high < -t:
-        return Verdict("SLOWER", "revert", f"changes throughput by {gain}: slower than the threshold allows")
+        return Verdict("SLOWER", "revert", f"slower: {gain}, wholly below the threshold of {least}{note}")
     if low >= -t and high <= t:
+        alike = f"equivalent within {least} to {most}{note}: {gain}"
         if high < 0:
-            return Verdict("EQUIVALENT", "baseline stays", f"slightly slower: {gain}, within the threshold")
+            return Verdict("EQUIVALENT", "baseline stays", f"slightly slower, {alike}")
         if keep_if_equivalent:
-            return Verdict(
-                "EQUIVALENT", "keep", f"no difference that matters: {gain}; kept, as the experiment asked"
-            )
-        return Verdict(
-            "EQUIVALENT", "baseline stays", f"no difference that matters: {gain}; the simpler setting stays"
-        )
+            return Verdict("EQUIVALENT", "keep", f"{alike}; kept, as the experiment asked")
+        return Verdict("EQUIVALENT", "baseline stays", f"{alike}; the simpler setting stays")
     needed = pairs_needed(log_ratio.centre, pair_spread, threshold, confidence)
     more = f"no number of {of_what} up to 10,000" if needed is None else f"about {needed} {of_what}"
-    return Verdict("INCONCLUSIVE", "baseline stays", f"not settled: {gain}; {more} would settle it")
+    found = f"not settled at a threshold of {most}{note}"
+    if high < 0:
+        found = f"slower, but perhaps by less than the threshold of {least}{note}"
+    elif low > 0:
+        found = f"faster, but perhaps by less than the threshold of {most}{note}"
+    return Verdict("INCONCLUSIVE", "baseline stays", f"{found}: {gain}; {more} would settle it")
 
 
 def percent(log_ratio: float) -> str:

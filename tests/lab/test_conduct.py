@@ -209,6 +209,7 @@ def test_the_noise_floor_of_the_last_baseline_raises_the_threshold(tmp_path: Pat
     assert result.summary["threshold_percent"] == pytest.approx(floor["floor"] * 100, abs=0.01)
     assert result.summary["threshold_percent"] > 3
     assert result.summary["threshold_source"] == "the noise floor of the last stored baseline"
+    assert ", the noise of this machine" in result.summary["comparisons"][-1]["reason"]
     plan = json.loads((result.folder / "plan.json").read_text(encoding="utf-8"))
     assert plan["findable_percent"] > result.summary["threshold_percent"]
 

@@ -1,6 +1,7 @@
 """The five verdicts in their order, and the gates."""
 
 import math
+import re
 from dataclasses import replace
 
 import pytest
@@ -59,6 +60,32 @@ def test_slightly_slower_is_said_and_never_kept() -> None:
 
 def test_equivalent_is_kept_only_when_asked() -> None:
     assert judge(estimate(-0.01, 0.02), 0.03, keep_if_equivalent=True).decision == "keep"
+
+
+def test_equivalent_says_within_what_and_why_so_wide() -> None:
+    alike = judge(estimate(-0.01, 0.02), 0.2, of_noise=True).reason
+    assert alike.startswith("equivalent within -16.7 % to +20.0 %, the noise of this machine: +0.5 %")
+    assert "noise" not in judge(estimate(-0.01, 0.02), 0.03).reason
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "words"),
+    [
+        (-0.09, -0.01, "slower, but perhaps by less than the threshold of -2.9 %: -4.9 %"),
+        (0.01, 0.09, "faster, but perhaps by less than the threshold of +3.0 %: +5.1 %"),
+        (-0.09, 0.05, "not settled at a threshold of +3.0 %: "),
+    ],
+)
+def test_inconclusive_says_on_which_side_it_is(low: float, high: float, words: str) -> None:
+    assert judge(estimate(low, high), 0.03, pair_spread=0.04).reason.startswith(words)
+
+
+def test_two_looks_need_more_pairs_than_one() -> None:
+    one, two = (
+        judge(estimate(0.01, 0.09), 0.03, pair_spread=0.06, confidence=c).reason for c in (0.95, 0.975)
+    )
+    counts = [int(re.findall(r"about (\d+) pairs", reason)[0]) for reason in (one, two)]
+    assert counts[0] < counts[1]
 
 
 def test_inconclusive_says_how_many_pairs_would_settle_it() -> None:
