@@ -59,8 +59,11 @@ def pictures_of(result: CampaignResult) -> list[Picture]:
     if judged:
         rows = [(_label(d), {"ratio": d.ratio, "verdict": d.verdict}) for d in judged]
         threshold = max(d.threshold_percent or 0 for d in judged) / 100
-        kept = sum(d.kept for d in judged)
-        title = f"{kept} of {len(judged)} measured phases make the processor faster"
+        faster = sum(d.verdict == "FASTER" for d in judged)
+        alike = sum(d.kept for d in judged) - faster
+        title = f"{faster} of {len(judged)} measured phases: FASTER" + (
+            f"; {alike} more kept as no slower" if alike else ""
+        )
         pictures.append(draw.forest(data.forest(title, rows, threshold)))
     pictures.append(draw.waterfall(_waterfall(result)))
     workload = (result.end_to_end or result.baseline).summary["workload"]

@@ -69,7 +69,7 @@ def conclusion(summary: Summary) -> list[str]:
         label = next(v for v in summary["variants"] if v["variant"] == BASELINE).get("rec_per_min", {})
         if label.get("confidence") == "Low":
             return ["The runs vary by 10 % or more: close other programs, take more documents, run again."]
-        return ["The baseline is steady enough to judge experiments against."]
+        return ["Experiments can be judged against this baseline.", *filter(None, [noise_text(summary)])]
     name, of_code = judged["variant"], "tests" in judged["gates"]
     lines = [f"{name} is {judged['verdict']}: {judged['reason']}."]
     lines.append(_advice(summary, judged, of_code))
