@@ -20,6 +20,7 @@ from provenir_lab.display import html_table
 from provenir_lab.errors import UsageError
 from provenir_lab.lab.conduct import Clock, utc_now
 from provenir_lab.lab.decisions import (
+    ACCEPTED_FILE,
     REVERTED,
     Accepted,
     Decision,
@@ -47,7 +48,6 @@ from provenir_lab.settings import Database, Settings, build_settings, suggestion
 BASELINE_NOTEBOOK = "notebooks/01-baseline.ipynb"
 BASELINE_STEP = "baseline"
 END_TO_END = "end-to-end"
-ACCEPTED_FILE = "accepted.yaml"
 
 
 class Campaign(BaseModel):

@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from provenir_lab.display import html_table
 from provenir_lab.errors import UsageError
@@ -19,6 +19,11 @@ from provenir_lab.lab.experiment import read_yaml, variant_name
 from provenir_lab.lab.record import Folder
 from provenir_lab.settings import Settings, build_settings, suggestion
 
+if TYPE_CHECKING:
+    from provenir_lab.lab.explore import View
+
+ACCEPTED_FILE = "accepted.yaml"
+"""In a campaign's folder, beside its `decisions.jsonl`."""
 NOTHING = (
     "Nothing is accepted yet. A campaign accepts what is proved faster: run provenir-lab campaign"
     " experiments/campaign-phase2.yaml, then this again."
@@ -92,6 +97,27 @@ def write_decisions(folder: Path, decisions: list[Decision]) -> None:
     """Writes the whole log, in one piece."""
     lines = [json.dumps(asdict(decision), ensure_ascii=False) + "\n" for decision in decisions]
     Folder(folder).write("decisions.jsonl", "".join(lines))
+
+
+def decided(results: Path) -> View:
+    """Every phase of the campaign in `results` that decided last, with what came of it, and what was taken
+    back since; no row where there is none.
+    """
+    from provenir_lab.lab.explore import View
+
+    header = ("phase", "candidate", "verdict", "decision", "reason")
+    logs = {path.parent: read_decisions(path.parent) for path in results.glob("*/decisions.jsonl")}
+    logs = {home: log for home, log in logs.items() if log}
+    if not logs:
+        return View(f"No campaign has decided anything in {results} yet", header, ())
+    home = max(logs, key=lambda folder: logs[folder][-1].time)
+    rows = []
+    for d in logs[home]:
+        verdict = d.verdict + (" (indicative)" if d.indicative and d.ratio else "")
+        rows.append((f"{d.phase} {d.title}".strip(), d.candidate, verdict, d.decision, d.reason))
+    phases = sum(d.verdict != REVERTED for d in logs[home])
+    kept = sum(d.kept for d in logs[home]) - (len(rows) - phases)
+    return View(f"Campaign {home.name}: {kept} of {phases} phases kept", header, tuple(rows))
 
 
 @dataclass(frozen=True)

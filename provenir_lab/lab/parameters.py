@@ -7,13 +7,14 @@ hands its names to `check`.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from provenir_lab.display import html_table
 from provenir_lab.errors import UsageError
-from provenir_lab.lab.decisions import Accepted, load_accepted
+from provenir_lab.lab.decisions import Accepted, decided, load_accepted
 from provenir_lab.lab.experiment import Experiment, adjusted, first_problem, load_experiment, together
 from provenir_lab.lab.place import ensure_lab, open_place
 from provenir_lab.lab.plan import Plan
@@ -23,7 +24,7 @@ from provenir_lab.settings import Database, Settings, build_settings, find_datab
 
 if TYPE_CHECKING:
     from provenir_lab.lab.compare import MigrationForecast
-    from provenir_lab.lab.explore import Exploration
+    from provenir_lab.lab.explore import Exploration, View
     from provenir_lab.lab.old_benchmark import OldBenchmark
 
 _PLAIN = (str, int, float, list, dict, tuple, type(None))
@@ -227,6 +228,10 @@ class TogetherParameters(Parameters):
                 raise
             return Accepted({})
         return load_accepted(file)
+
+    def decided(self) -> View:
+        """Every phase of the last campaign in the results: kept, reverted, rejected, skipped, and why."""
+        return decided(Path(self.results))
 
     def run(self) -> Result:
         """Measures the original settings and the accepted ones in one session of blocks; where nothing is

@@ -21,8 +21,9 @@ from provenir_lab.lab.campaign import (
     load_campaign_result,
 )
 from provenir_lab.lab.conduct import conduct
-from provenir_lab.lab.decisions import load_accepted, read_decisions
+from provenir_lab.lab.decisions import decided, load_accepted, read_decisions
 from provenir_lab.lab.experiment import Experiment
+from provenir_lab.lab.parameters import TogetherParameters
 from provenir_lab.lab.phase import Runner
 from provenir_lab.lab.record import Result, load_result
 from provenir_lab.lab.report import render
@@ -150,6 +151,18 @@ def test_accepted_settings_and_the_revert_of_one(
     assert load_accepted(file).without("II.1").settings() == Settings(prefetch=2)
     with pytest.raises(UsageError, match="did you mean prefetch"):
         load_accepted(file).without("prefetsh")
+
+
+def test_a_notebook_shows_every_phase_and_what_came_of_it(
+    finished: tuple[CampaignResult, Simulation], tmp_path: Path
+) -> None:
+    home = finished[0].folder
+    found = TogetherParameters(results=str(home.parent)).decided()
+    assert found.title == f"Campaign {home.name}: 2 of 4 phases kept"
+    assert [row[2:4] for row in found.rows] == [
+        ("FASTER", "keep"), ("SLOWER", "revert"), ("FASTER", "keep"), ("SKIPPED", "skipped"),
+    ]  # fmt: skip
+    assert decided(tmp_path / "empty").rows == ()
 
 
 def test_each_accepted_setting_names_the_result_that_earned_it(
