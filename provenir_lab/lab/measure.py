@@ -106,6 +106,8 @@ def timed_run(
         slices=tuple((part["documents"], round(part["seconds"], 6)) for part in outcome["slices"]),
         digest=run_digest(tables),
         void=_outcome_problem(outcome, asked, documents),
+        characters_read=outcome.get("characters_read", 0),  # earlier versions of the code do not count them
+        bytes_parsed=outcome.get("bytes_parsed", 0),
     )
     return Measured(run, tables)
 

@@ -81,6 +81,10 @@ class Run:
     """Of all target tables' contents; empty if it was not taken."""
     void: str = ""
     """Why the run does not count; empty: it does."""
+    characters_read: int = 0
+    """Of all texts, those that were read again twice; 0 where it was not counted, as in earlier versions."""
+    bytes_parsed: int = 0
+    """What was parsed of the documents that could be; 0 as above."""
 
     @property
     def slot(self) -> Slot:
@@ -119,7 +123,7 @@ def _from_row(row: Mapping[str, str]) -> Run:
     }
     kinds: dict[str, Callable[[str], Any]] = {"int": int, "float": float, "str": str}
     for field in fields(Run):
-        if field.name not in values:
+        if field.name not in values and row.get(field.name) is not None:  # earlier versions had fewer columns
             values[field.name] = kinds[str(field.type)](row[field.name])
     return Run(**values)
 

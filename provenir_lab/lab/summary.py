@@ -121,6 +121,8 @@ def variant_summary(
         "cpu_seconds": median(run.cpu_seconds for run in valid),
         "wall_seconds": median(run.wall_seconds for run in valid),
         "peak_memory_mb": max(run.peak_memory_mb for run in valid),
+        "characters_read": round(median(run.characters_read / run.documents for run in valid)),
+        "bytes_parsed": round(median(run.bytes_parsed / run.documents for run in valid)),
         "documents": valid[0].documents,
         "failed": valid[0].failed,
         "failures": dict(valid[0].failures),

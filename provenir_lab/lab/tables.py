@@ -18,6 +18,7 @@ Summary = Mapping[str, Any]
 VARIANT_HEADER = [
     "variant", "runs (valid of planned)", "median", "interval of the median", "mean", "standard deviation",
     "MAD", "min", "max", "confidence", "peak memory, MB", "CPU s", "rows verified",
+    "a document: characters read / bytes parsed",
 ]  # fmt: skip
 COMPARISON_HEADER = [
     "candidate", "part", "pairs (of planned)", "ratio", "interval", "confidence", "threshold", "verdict",
@@ -215,6 +216,7 @@ def variants(summary: Summary) -> list[Row]:
                     f"{v['peak_memory_mb']:,.0f}",
                     f"{v['cpu_seconds']:.2f}",
                     f"{v['rows']:,}",
+                    f"{v['characters_read']:,} / {v['bytes_parsed']:,}" if v.get("characters_read") else "–",
                 ]
             )
         )

@@ -33,6 +33,10 @@ class Tally:
     duplicate_keys: int = 0
     unknown_codes: Counter[tuple[str, str]] = field(default_factory=Counter)
     """(table, column) -> unknown codes that fell into a catch-all (C16)."""
+    characters_read: int = 0
+    """Of all texts; a beginning that was too short and the whole text after it both count."""
+    bytes_parsed: int = 0
+    """What was parsed of the documents that could be, as UTF-8."""
     retries: int = 0
     """Batches that were tried again after a transient database error."""
     connects: int = 0
@@ -78,6 +82,8 @@ class Tally:
         self.skipped += other.skipped
         self.duplicate_contacts += other.duplicate_contacts
         self.duplicate_keys += other.duplicate_keys
+        self.characters_read += other.characters_read
+        self.bytes_parsed += other.bytes_parsed
         self.retries += other.retries
         self.connects += other.connects
         self.connection_uses += other.connection_uses
@@ -127,6 +133,10 @@ class Outcome:
     duplicate_contacts: int
     duplicate_keys: int
     unknown_codes: Mapping[tuple[str, str], int]
+    characters_read: int
+    """Of all texts; a beginning that was too short and the whole text after it both count."""
+    bytes_parsed: int
+    """What was parsed of the documents that could be, as UTF-8."""
     retries: int
     """Batches that were tried again after a transient database error."""
     connects: int
@@ -220,6 +230,8 @@ def outcome_of(
         duplicate_contacts=tally.duplicate_contacts,
         duplicate_keys=tally.duplicate_keys,
         unknown_codes=dict(tally.unknown_codes.most_common()),
+        characters_read=tally.characters_read,
+        bytes_parsed=tally.bytes_parsed,
         retries=tally.retries,
         connects=tally.connects,
         reuses=tally.connection_uses - tally.connects,

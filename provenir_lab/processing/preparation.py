@@ -45,6 +45,10 @@ class Batch:
     failures: list[Failure] = field(default_factory=list)
     unknown_codes: Counter[tuple[str, str]] = field(default_factory=Counter)
     seconds: dict[str, float] = field(default_factory=dict)
+    characters_read: int = 0
+    """Of all texts, those that were read a second time twice."""
+    bytes_parsed: int = 0
+    """What was parsed of the documents that could be, as UTF-8."""
 
 
 class Preparation:
@@ -116,7 +120,7 @@ class Preparation:
     def batch(self, page: Page) -> Batch:
         """The page's documents as rows, or as failures; both in app_id order."""
         clock = time.perf_counter
-        batch = Batch()
+        batch = Batch(characters_read=sum(len(document.text or "") for document in page.documents))
         seconds = {**page.seconds, "parse": 0.0, "map": 0.0}
         short: list[Prefix] = []
         for documents in self._parts(page.documents):
@@ -163,6 +167,7 @@ class Preparation:
                 continue
             read = clock()
             parsed = {app_id: self._parse_text(text) for app_id, text in whole.items()}
+            batch.characters_read += sum(len(text or "") for text in whole.values())
             seconds["fetch"] += read - begun - waited
             seconds["wait"] += waited
             seconds["parse"] += clock() - read
@@ -228,6 +233,7 @@ class Preparation:
         if isinstance(found, Rejected):
             batch.failures.append((app_id, found.category, found.reason))
             return
+        batch.bytes_parsed += len(found.data)
         try:
             batch.documents.append((app_id, self._mapper.rows(found, app_id)))
         except Rejected as rejected:

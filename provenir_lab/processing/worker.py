@@ -107,6 +107,8 @@ class Worker:
                 committer.commit(batch.documents, batch.failures)
                 tally.add_seconds(batch.seconds)
                 tally.unknown_codes.update(batch.unknown_codes)
+                tally.characters_read += batch.characters_read
+                tally.bytes_parsed += batch.bytes_parsed
                 self._note_memory(tally)
                 log_batch(job.session.session_id, batch)
                 on_batch(tally)

@@ -66,6 +66,8 @@ class SimulatedBench:
             "wall_seconds": seconds + 0.5,
             "cpu_seconds": seconds * 0.9,
             "peak_memory_mb": 80.0,
+            "characters_read": self.count * 9800,
+            "bytes_parsed": self.count * 6100,
             "stages": {stage: seconds / len(STAGES) for stage in STAGES},
             "slices": [{"documents": self.count // 4, "seconds": seconds / 4}] * 4,
             "settings": workshop.used(settings).model_dump(),

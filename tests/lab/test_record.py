@@ -1,6 +1,7 @@
 """What is kept on disk: every finished run, whole files, and nothing that an interruption left in half."""
 
 import datetime as dt
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,8 @@ RUNS = st.builds(
     slices=st.lists(st.tuples(st.integers(1, 999), NUMBERS), max_size=3).map(tuple),
     digest=st.sampled_from(["", "0123456789abcdef"]),
     void=TEXTS,
+    characters_read=st.integers(0, 10**9),
+    bytes_parsed=st.integers(0, 10**9),
 )
 
 
@@ -72,6 +75,16 @@ def test_columns_are_those_that_are_documented() -> None:
         run_columns()
     )
     assert {f"{stage}_seconds" for stage in STAGES} <= set(run_columns())
+
+
+def test_runs_of_a_version_with_fewer_columns_are_read_and_gone_on_with(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    folder.add_run(replace(a_run(), characters_read=7, bytes_parsed=5))
+    path = tmp_path / "runs.csv"
+    lines = path.read_text(encoding="utf-8").splitlines()
+    path.write_text("".join(f"{line.rsplit(',', 2)[0]}\n" for line in lines), encoding="utf-8")
+    folder.add_run(a_run(2))
+    assert folder.runs() == (a_run(), a_run(2))
 
 
 def test_a_line_that_was_cut_short_is_taken_out(tmp_path: Path) -> None:

@@ -113,6 +113,13 @@ def test_a_write_method_that_the_database_does_not_know_is_refused_before_anythi
     assert list((tmp_path / "results").rglob("*.*")) == []
 
 
+def test_what_a_document_costs_in_reading_and_parsing_stands_in_the_report(baseline: Result) -> None:
+    (variant,) = baseline.summary["variants"]
+    assert 5_000 < variant["bytes_parsed"] <= variant["characters_read"] < 20_000
+    cell = f"{variant['characters_read']:,} / {variant['bytes_parsed']:,}"
+    assert cell in baseline.report.read_text(encoding="utf-8")
+
+
 def test_a_database_that_is_no_lab_is_refused(tmp_path: Path, database: Database) -> None:
     sqlite3.connect(tmp_path / "lab.db").close()
     with pytest.raises(UsageError, match="is no lab"):

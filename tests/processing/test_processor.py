@@ -13,6 +13,7 @@ from places import Place
 from provenir_lab.errors import LabError, PreflightError, UsageError
 from provenir_lab.mapping.document import decode
 from provenir_lab.mapping.loading import load_contract
+from provenir_lab.mapping.plan import compile_mapper
 from provenir_lab.mock import FAULTS, generate, spoil
 from provenir_lab.processing.processor import session_id
 from provenir_lab.progress import Step
@@ -412,3 +413,25 @@ def test_session_ids_carry_time_contract_and_chance() -> None:
     made = session_id(contract, datetime(2026, 1, 2, 3, 4, 5), random.Random(1))
     assert re.fullmatch(rf"20260102_030405-{contract.fingerprint}-[0-9a-f]{{4}}", made)
     assert len(made) <= 50
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_is_read_and_parsed_is_counted(sqlite_url: str, workers: int) -> None:
+    """A beginning of 16,000 bytes is read of each; where that is too short, the whole text too."""
+    made = documents(30, "realistic")
+    long = f"<!--{'x' * 16_000}--><CustData"
+    texts = [d.text.replace("<CustData", long, 1) if d.app_id % 10 == 0 else d.text for d in made]
+    lab = new_lab(sqlite_url, workers=workers, batch_size=1000)
+    put(lab, [(d.app_id, text) for d, text in zip(made, texts, strict=True)], {d.campaign_num for d in made})
+    mapper = compile_mapper(lab.contract, lab.target.tables)
+    parsed = [len(mapper.parse(text).data) for text in texts]
+    first = [text.encode()[:16_000].decode(errors="ignore") for text in texts]
+    again = [text for text, start in zip(texts, first, strict=True) if "</CustData>" not in start]
+    assert len(again) == 3
+    outcome = lab.process()
+    assert outcome.characters_read == sum(map(len, first)) + sum(map(len, again))
+    assert outcome.bytes_parsed == sum(parsed)
+    lab.clean()
+    outcome = lab.process(parse_mode="full")
+    assert outcome.characters_read == sum(map(len, texts))
+    assert outcome.bytes_parsed > sum(parsed)
