@@ -102,6 +102,12 @@ def _stage_figures(found: dict[str, Seconds]) -> list[Figure]:
             "document -> rows against the reference mapper",
             ratio(realistic[stages.REFERENCE], realistic[rows]),
         ),
+        Figure(
+            "timing the stages, of document -> rows, compact",
+            100 * ratio(compact[stages.TIMERS], compact[rows]),
+            at_most=1,
+            unit="%",
+        ),
     ]
     for name in ABLATIONS:
         slower = ratio(realistic[stages.without(name)], realistic[stages.MAP])

@@ -44,6 +44,7 @@ def test_every_arm_on_every_profile(stages: tuple[str, dict[str, Any]]) -> None:
         "document -> rows",
         "document -> rows, full",
         "reference mapper",
+        "stage timers",
     }
     assert set(found["stages"]) == {"compact", "realistic", "heavy"}
     for profile, seconds in found["stages"].items():
@@ -63,6 +64,7 @@ def test_figures_have_their_marks_and_the_quick_form_does_not_judge(
     assert marks["cost of a heavy document, in realistic ones"] == (None, 1.5)
     assert marks["document -> rows, realistic"] == (3000, None)
     assert marks["documents, end to end"] == (1000, None)
+    assert marks["timing the stages, of document -> rows, compact"] == (None, 1)
     assert all(f"what {name} is worth to mapping" in marks for name in ABLATIONS)
     assert "reached" not in printed and "MISSED" not in printed
 
