@@ -28,8 +28,9 @@ INTEGER_RANGES = {
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column. `length` counts characters (None: unlimited or not a text); `type` is a base name: tinyint,
-    smallint, int, bigint, decimal, float, bit, date, datetime, datetime2, smalldatetime, varchar, char.
+    """One column. `length` counts characters, or what `counted` says (None: unlimited or not a text); `type`
+    is a base name: tinyint, smallint, int, bigint, decimal, float, bit, date, datetime, datetime2,
+    smalldatetime, varchar, char.
     """
 
     name: str
@@ -50,6 +51,9 @@ class Column:
     computed: str | None = None
     encoding: str | None = None
     """Python codec of a text column that cannot hold every character (a SQL Server code page); None: all."""
+    counted: str | None = None
+    """Python codec whose bytes `length` counts where characters may take several; None: it counts characters.
+    utf-16-le: it counts pairs of bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,14 @@ class Table:
     @property
     def primary_key(self) -> tuple[str, ...]:
         return tuple(c.name for c in self.columns if c.primary_key)
+
+
+def length_of(text: str, column: Column) -> int:
+    """How much of the length of a text column a text takes that the column's encoding knows."""
+    if column.counted is None or text.isascii():
+        return len(text)
+    taken = len(text.encode(column.counted))
+    return taken // 2 if column.counted == "utf-16-le" else taken
 
 
 Tables = Mapping[str, Table]

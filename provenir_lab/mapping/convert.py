@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import Any
 
 from provenir_lab.errors import Rejected
-from provenir_lab.tables import INTEGER_RANGES, Column
+from provenir_lab.tables import INTEGER_RANGES, Column, length_of
 
 Convert = Callable[[Any], Any]
 """Text of an attribute -> value of a column, None for no value."""
@@ -186,10 +186,11 @@ def fit_text(place: str, length: int | None, column: Column | None) -> Convert:
     Raises Rejected `value_too_long` or `not_representable`.
     """
     cut = length if length is not None and length >= 0 else None
-    limit = column.length if column is not None and column.type in ("varchar", "char") else None
-    encoding = column.encoding if column is not None else None
-    if cut is None or encoding is not None or (limit is not None and limit < cut):
-        return _fit_checked_text(place, cut, limit, encoding)
+    limited = column is not None and column.type in ("varchar", "char")
+    limit = column.length if column is not None and limited else None
+    measured = column is not None and (column.encoding is not None or column.counted is not None)
+    if cut is None or measured or (limit is not None and limit < cut):
+        return _fit_checked_text(place, cut, limit, column if measured else None)
 
     def fit(text: Any) -> str | None:
         if not text:
@@ -200,7 +201,9 @@ def fit_text(place: str, length: int | None, column: Column | None) -> Convert:
     return fit
 
 
-def _fit_checked_text(place: str, cut: int | None, limit: int | None, encoding: str | None) -> Convert:
+def _fit_checked_text(place: str, cut: int | None, limit: int | None, measured: Column | None) -> Convert:
+    """`measured`: a column with a code page, or whose length counts something else than characters."""
+
     def fit(text: Any) -> str | None:
         if not text:
             return None
@@ -209,16 +212,18 @@ def _fit_checked_text(place: str, cut: int | None, limit: int | None, encoding: 
             text = text[:cut].rstrip()
         if limit is not None and len(text) > limit:
             raise Rejected("value_too_long", place)
-        if encoding is not None:
-            _check_encodable(text, encoding, place)
+        if measured is not None and not text.isascii():
+            _check_encodable(text, measured.encoding, place)
+            if limit is not None and length_of(text, measured) > limit:
+                raise Rejected("value_too_long", place)
         return text or None
 
     return fit
 
 
-def _check_encodable(text: str, encoding: str, place: str) -> None:
+def _check_encodable(text: str, encoding: str | None, place: str) -> None:
     try:
-        text.encode(encoding)
+        text.encode(encoding or "utf-8")
     except UnicodeEncodeError:
         raise Rejected("not_representable", place) from None
 

@@ -56,6 +56,7 @@ USUAL_TABLES = {
     "employment": "app_contact_employment",
 }
 FOREIGN_TABLES = {"base": "deals", "contact": "people", "address": "homes", "employment": "jobs"}
+PAGES = (("cp1252", None), ("cp932", "cp932"), (None, "utf-8"), (None, "utf-16-le"))
 ROW_TABLES = {
     "add_score": "scores",
     "add_indicator": "indicators",
@@ -426,7 +427,8 @@ def column(rng: Random, name: str, fields: list[Field]) -> Column:
         return Column(name, "bit" if kind == "boolean" else kind, nullable=nullable)
     room = all(len(str(field.default or "")) <= 4 for field in fields)  # a default must fit its column
     size = 4 if odd == 2 and room else rng.choice((None, 60))
-    return Column(name, "varchar", length=size, nullable=nullable, encoding="cp1252" if odd == 3 else None)
+    encoding, counted = rng.choice(PAGES) if odd == 3 else (None, None)
+    return Column(name, "varchar", length=size, nullable=nullable, encoding=encoding, counted=counted)
 
 
 # ---- cases

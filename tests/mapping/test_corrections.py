@@ -5,6 +5,7 @@ One direct example each; the other mapping tests have the details. C21 to C23 ar
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -174,6 +175,25 @@ def test_c10_what_cannot_fit(text: str, column: Column, reason: str) -> None:
     data_type = {"tinyint": "int", "varchar": "string"}.get(column.type, column.type)
     with refused(f"{reason}: facts.v"):
         value(text, data_type, column=column)
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding", "counted", "taken"),
+    [
+        ("\U0001f600\U0001f600", None, "utf-16-le", 4),
+        ("éàü", None, "utf-16-le", 3),
+        ("éàü", None, "utf-8", 6),
+        ("日本", "cp932", "cp932", 4),
+        ("éàü", "cp1252", None, 3),
+    ],
+)
+def test_c10_lengths_count_what_the_database_counts(
+    text: str, encoding: str | None, counted: str | None, taken: int
+) -> None:
+    fits = Column("v", "varchar", length=taken, encoding=encoding, counted=counted)
+    assert value(text, column=fits) == text
+    with refused("value_too_long: facts.v"):
+        value(text, column=replace(fits, length=taken - 1), data_length=50)
 
 
 @pytest.mark.parametrize("app_id", ["0", "+7", "7_7", "1234567890", "７"])

@@ -220,10 +220,15 @@ def _check_text(text: str, column: Column | None, place: str) -> None:
         raise Rejected("not_representable", place)
     if column is None:
         return
-    if column.length is not None and len(text) > column.length:
-        raise Rejected("value_too_long", place)
     if column.encoding is not None:
         try:
             text.encode(column.encoding)
         except UnicodeEncodeError:
             raise Rejected("not_representable", place) from None
+    taken = len(text)
+    if column.counted == "utf-16-le":
+        taken = sum(2 if ord(c) > 0xFFFF else 1 for c in text)
+    elif column.counted is not None:
+        taken = len(text.encode(column.counted))
+    if column.length is not None and taken > column.length:
+        raise Rejected("value_too_long", place)
