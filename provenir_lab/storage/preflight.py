@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -9,42 +10,23 @@ from typing import Any
 import sqlalchemy as sa
 
 from provenir_lab.errors import PreflightError
+from provenir_lab.storage.column_types import is_filled_by_server, refined_column, type_problem
 from provenir_lab.storage.database import reading
 from provenir_lab.storage.ids import among, as_parameter
 from provenir_lab.storage.locks import has_unique_log
 from provenir_lab.storage.schema import ENUM_TABLE, LOG_TABLE, Target, build_tables
-from provenir_lab.tables import INTEGER_RANGES, Column, Table
-
-_KINDS: tuple[tuple[type[sa.types.TypeEngine[Any]], str], ...] = (
-    (sa.Boolean, "boolean"),
-    (sa.Integer, "integer"),
-    (sa.Float, "float"),
-    (sa.Numeric, "number"),
-    (sa.DateTime, "moment"),
-    (sa.Date, "date"),
-    (sa.String, "text"),
-)
-_WANTED = {
-    "bit": ("boolean", "integer"),
-    "decimal": ("number",),
-    "float": ("float", "number"),
-    "date": ("date", "moment"),
-    "datetime": ("moment",),
-    "datetime2": ("moment",),
-    "smalldatetime": ("moment",),
-    "varchar": ("text",),
-    "char": ("text",),
-    **dict.fromkeys(INTEGER_RANGES, ("integer",)),
-}
-_INTEGERS = {"TINYINT": "tinyint", "SMALLINT": "smallint", "INTEGER": "int", "BIGINT": "bigint"}
+from provenir_lab.tables import Column, Table
 
 
 @dataclass(frozen=True)
 class _Found:
-    """A table of the database: column name in lower case -> what the catalog says of it."""
+    """A table of the database: column name -> what the catalog says of it."""
 
-    name: str
     columns: Mapping[str, Any]
+    dialect: sa.Dialect
+
+    def column(self, name: str) -> Any | None:
+        return self.columns.get(_key(name, self.dialect))
 
 
 def preflight(
@@ -70,16 +52,12 @@ def preflight(
             if found is None:
                 problems.append(f"table {name} is missing")
                 continue
-            problems += _differences(target.tables[name], named, found, connection.dialect.name)
+            problems += _differences(target.tables[name], named, found, "the contract")
             refined[name] = _refined(target.tables[name], found, pages)
-        log = [c.name for c in target.log.columns if c.name != "log_id"]
-        source_schema, _, source = target.source_table.rpartition(".")
-        problems += (lacking := list(_missing(connection, target.schema, LOG_TABLE, log)))
-        if not lacking:
+        log_problems = list(_log_problems(connection, target))
+        if not log_problems:
             refined[LOG_TABLE] = _log(target.log, unique=has_unique_log(connection, target))
-        problems += _missing(
-            connection, source_schema or target.schema, source, ["app_id", target.source_column]
-        )
+        problems += [*log_problems, *_source_problems(connection, target)]
         problems += _missing_codes(connection, target, enum_ids)
     if problems:
         raise PreflightError(where, problems)
@@ -87,114 +65,91 @@ def preflight(
 
 
 def _reflect(connection: sa.Connection, schema: str | None, name: str) -> _Found | None:
-    inspector = sa.inspect(connection)
-    place = None if connection.dialect.name == "sqlite" else schema
+    inspector, dialect = sa.inspect(connection), connection.dialect
+    place = None if dialect.name == "sqlite" else schema
     try:
-        columns = {column["name"].lower(): column for column in inspector.get_columns(name, schema=place)}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", sa.exc.SAWarning)  # of types that it does not know
+            found = inspector.get_columns(name, schema=place)
     except sa.exc.NoSuchTableError:
         return None
-    return _Found(name, columns)
+    return _Found({_key(column["name"], dialect): column for column in found}, dialect)
 
 
-def _missing(connection: sa.Connection, schema: str | None, name: str, named: Sequence[str]) -> Iterator[str]:
-    found = _reflect(connection, schema, name)
+def _key(name: str, dialect: sa.Dialect) -> str:
+    """A column's name in the form in which equal ones are the same column."""
+    return name if dialect.name == "postgresql" else name.lower()
+
+
+def _log_problems(connection: sa.Connection, target: Target) -> Iterator[str]:
+    found = _reflect(connection, target.schema, LOG_TABLE)
+    if found is None:
+        yield f"table {LOG_TABLE} is missing"
+        return
+    number, *written = target.log.columns
+    if found.column(number.name) is None:
+        yield f"{LOG_TABLE}.{number.name} is missing"
+    # times are there to be looked at: any fraction of a second will do
+    columns = [replace(c, type="smalldatetime") if c.type == "datetime2" else c for c in written]
+    log = Table(LOG_TABLE, tuple(columns))
+    yield from _differences(log, [c.name for c in columns], found, "the log")
+
+
+def _source_problems(connection: sa.Connection, target: Target) -> Iterator[str]:
+    schema, _, name = target.source_table.rpartition(".")
+    found = _reflect(connection, schema or target.schema, name)
     if found is None:
         yield f"table {name} is missing"
         return
-    yield from (f"{name}.{column} is missing" for column in named if column.lower() not in found.columns)
+    for wanted in (Column("app_id", "int"), Column(target.source_column, "varchar", 0)):  # of any length
+        real = found.column(wanted.name)
+        if real is None:
+            yield f"{name}.{wanted.name} is missing"
+        elif problem := type_problem(wanted, real["type"], found.dialect, "the source"):
+            yield f"{name}.{wanted.name} is {problem}"
 
 
-def _differences(table: Table, named: Sequence[str], found: _Found, dialect: str) -> Iterator[str]:
-    mapped = {name.lower() for name in named}
+def _differences(table: Table, named: Sequence[str], found: _Found, whose: str) -> Iterator[str]:
+    """What keeps rows with the columns `named` from being inserted as they are."""
+    mapped = {_key(name, found.dialect) for name in named}
     for name in named:
-        wanted, real = table.column(name), found.columns.get(name.lower())
+        wanted, real = table.column(name), found.column(name)
         if real is None:
             yield f"{table.name}.{name} is missing"
-        elif wanted is not None and dialect != "sqlite":  # there any column holds any length and precision
-            problem = _type_problem(wanted, real["type"])
-            if problem:
-                yield f"{table.name}.{name} is {problem}"
-        if real is not None and (real.get("computed") or _always_generated(real)):
-            yield f"{table.name}.{name} is computed by the database, the contract maps it"
+            continue
+        problem = type_problem(wanted, real["type"], found.dialect, whose) if wanted is not None else None
+        if problem:
+            yield f"{table.name}.{name} is {problem}"
+        if real.get("computed") or _always_generated(real):
+            yield f"{table.name}.{name} is computed by the database, {whose} fills it"
     for name, real in found.columns.items():
-        filled = (
-            real["nullable"]
-            or real.get("default") is not None
-            or real.get("computed")
-            or real.get("identity")
-            or real.get("autoincrement") is True
-        )
-        if name not in mapped and not filled:
-            yield f"{table.name}.{name} needs a value, the contract maps none"
+        if name not in mapped and not _is_filled(real, found):
+            yield f"{table.name}.{name} needs a value, {whose} has none"
+
+
+def _is_filled(real: Any, found: _Found) -> bool:
+    """Whether a row may leave the column out."""
+    keys = [column for column in found.columns.values() if column.get("primary_key")]
+    row_number = found.dialect.name == "sqlite" and keys == [real] and isinstance(real["type"], sa.INTEGER)
+    return bool(
+        real["nullable"]
+        or real.get("default") is not None
+        or real.get("computed")
+        or real.get("identity")
+        or real.get("autoincrement") is True
+        or is_filled_by_server(real["type"])
+        or row_number
+    )
 
 
 def _always_generated(real: Any) -> bool:
     return bool((real.get("identity") or {}).get("always"))
 
 
-def _type_problem(wanted: Column, real: sa.types.TypeEngine[Any]) -> str | None:
-    kind = next((name for base, name in _KINDS if isinstance(real, base)), _special(real))
-    shown = str(real).lower()
-    if kind not in _WANTED.get(wanted.type, (kind,)):
-        return f"{shown}, the contract needs {_shown(wanted)}"
-    if isinstance(real, sa.REAL):  # 32 bits
-        return f"{shown}, narrower than the contract's {_shown(wanted)}"
-    length = getattr(real, "length", None)
-    if kind == "text" and length is not None and (wanted.length is None or length < wanted.length):
-        return f"{shown}, narrower than the contract's {_shown(wanted)}"
-    if kind == "integer" and wanted.type in INTEGER_RANGES:
-        low, high = INTEGER_RANGES[_integer(real) or wanted.type]
-        if low > INTEGER_RANGES[wanted.type][0] or high < INTEGER_RANGES[wanted.type][1]:
-            return f"{shown}, narrower than the contract's {_shown(wanted)}"
-    if wanted.type == "decimal" and isinstance(real, sa.Numeric) and real.precision is not None:
-        whole, scale = real.precision - (real.scale or 0), real.scale or 0
-        wanted_scale = wanted.scale or 0
-        if scale < wanted_scale or whole < (wanted.precision or 0) - wanted_scale:
-            return f"{shown}, narrower than the contract's {_shown(wanted)}"
-    return None
-
-
-def _special(real: sa.types.TypeEngine[Any]) -> str:
-    name = type(real).__name__.upper()
-    return {"BIT": "boolean", "TINYINT": "integer", "DATETIME2": "moment", "SMALLDATETIME": "moment"}.get(
-        name, name.lower()
+def _refined(table: Table, found: _Found, pages: Mapping[str, str]) -> Table:
+    columns = (
+        c if (real := found.column(c.name)) is None else refined_column(c, real, pages) for c in table.columns
     )
-
-
-def _integer(real: sa.types.TypeEngine[Any]) -> str | None:
-    return _INTEGERS.get(type(real).__name__.upper())
-
-
-def _shown(column: Column) -> str:
-    if column.type == "decimal":
-        return f"decimal({column.precision},{column.scale})"
-    if column.type in ("varchar", "char"):
-        return f"{column.type}({column.length or 'max'})"
-    return column.type
-
-
-def _refined(table: Table, found: _Found, pages: Mapping[str, str | None]) -> Table:
-    columns = []
-    for column in table.columns:
-        real = found.columns.get(column.name.lower())
-        if real is not None:
-            kind = real["type"]
-            text = column.type in ("varchar", "char")
-            length = getattr(kind, "length", None) if text else None
-            wide = type(kind).__name__.upper().startswith("N")
-            collation = str(getattr(kind, "collation", None)).lower()
-            column = replace(  # noqa: PLW2901
-                column,
-                nullable=bool(real["nullable"]),
-                length=length if length is not None else column.length,
-                encoding=pages.get(collation, pages.get("")) if text and not wide else None,
-            )
-            if column.type == "float" and isinstance(kind, sa.Numeric) and kind.precision is not None:
-                # it rounds and limits what comes
-                column = replace(  # noqa: PLW2901
-                    column, type="decimal", precision=kind.precision, scale=kind.scale or 0
-                )
-        columns.append(column)
     return Table(table.name, tuple(columns))
 
 
@@ -203,9 +158,9 @@ def _log(table: Table, *, unique: bool) -> Table:
     return Table(table.name, tuple(columns))
 
 
-def _code_pages(connection: sa.Connection) -> dict[str, str | None]:
-    """Collation in lower case -> Python codec of its code page on SQL Server (None: UTF-8, which holds all);
-    "" stands for the database's own."""
+def _code_pages(connection: sa.Connection) -> dict[str, str]:
+    """Collation in lower case -> Python codec of its code page on SQL Server; "" stands for the database's
+    own."""
     if connection.dialect.name != "mssql":
         return {}
     page = "CAST(COLLATIONPROPERTY({}, 'CodePage') AS int)"
@@ -215,7 +170,7 @@ def _code_pages(connection: sa.Connection) -> dict[str, str | None]:
     own = "CAST(DATABASEPROPERTYEX(DB_NAME(), 'Collation') AS varchar(128))"
     default = connection.exec_driver_sql(f"SELECT {page.format(own)}").scalar()
     found = [*((str(row[0]).lower(), row[1]) for row in every), ("", default)]
-    return {name: None if number == 65001 else f"cp{number}" for name, number in found if number}
+    return {name: "utf-8" if number == 65001 else f"cp{number}" for name, number in found if number}
 
 
 def _missing_codes(connection: sa.Connection, target: Target, enum_ids: Collection[int]) -> Iterator[str]:

@@ -32,27 +32,14 @@ def convert(rows: Sequence[Row], converters: Converters) -> Sequence[Row]:
 
 def adapters(columns: Sequence[Column], dialect: str) -> Converters:
     """What must be done to mapped values (int, str, Decimal, datetime, date) before the driver sees them."""
-    find = {"mssql": _sqlserver_adapter, "sqlite": _sqlite_adapter}.get(dialect, _float_adapter)
-    return [(i, change) for i, c in enumerate(columns) if (change := find(c)) is not None]
+    found = ((i, _adapter(column, dialect)) for i, column in enumerate(columns))
+    return [(i, change) for i, change in found if change is not None]
 
 
-def _float_adapter(column: Column) -> Converter | None:
-    return _float if column.type == "float" else None
-
-
-def _sqlserver_adapter(column: Column) -> Converter | None:
-    # servers and ways of sending differ in how they round finer moments: nothing is left to round
-    return {"datetime": tick, "smalldatetime": minute}.get(column.type) or _float_adapter(column)
-
-
-def _sqlite_adapter(column: Column) -> Converter | None:
-    if column.type in ("datetime", "datetime2", "smalldatetime"):
-        return str
-    if column.type == "date":
-        return str
-    if column.type == "decimal":
+def _adapter(column: Column, dialect: str) -> Converter | None:
+    if column.type == "decimal" and dialect == "sqlite":
         return float if (column.precision or 0) <= 15 else str
-    return _float_adapter(column)
+    return _ADAPTERS[dialect].get(column.type)
 
 
 def _float(value: Any) -> float:
@@ -165,6 +152,18 @@ def _unpadded(value: str) -> str:
     return value.rstrip(" ")
 
 
+_ADAPTERS: dict[str, dict[str, Converter]] = {
+    "sqlite": {
+        "float": _float,
+        "date": str,
+        "datetime": str,
+        "datetime2": str,
+        "smalldatetime": lambda moment: str(minute(moment)),
+    },
+    "postgresql": {"float": _float, "smalldatetime": minute},
+    # servers and ways of sending differ in how they round finer moments: nothing is left to round
+    "mssql": {"float": _float, "datetime": tick, "smalldatetime": minute},
+}
 _EXACT = Context(prec=200, rounding=ROUND_HALF_UP)
 _COPY_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 _JSON: dict[str, Converter] = {
