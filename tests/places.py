@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -21,6 +22,17 @@ def with_mssql_python(url: str) -> str:
     """The address of a SQL Server for the driver mssql-python."""
     parsed = sa.make_url(url).set(drivername="mssql+mssqlpython").difference_update_query(["driver"])
     return parsed.render_as_string(hide_password=False)
+
+
+def run_tsql(url: str, *statements: str) -> None:
+    """Runs statements one by one on a SQL Server; a compatible one takes rowversion only if told to."""
+    engine = sa.create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        with suppress(sa.exc.DBAPIError):
+            connection.exec_driver_sql("EXEC sp_babelfish_configure 'escape_hatch_rowversion', 'ignore'")
+        for statement in statements:
+            connection.exec_driver_sql(statement)
+    engine.dispose()
 
 
 def drop_sqlserver_schema(url: str, schema: str) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import mssql
 
 from provenir_lab.errors import PreflightError
 from provenir_lab.storage.column_types import is_filled_by_server, refined_column, type_problem
@@ -15,6 +16,7 @@ from provenir_lab.storage.database import reading
 from provenir_lab.storage.ids import among, as_parameter
 from provenir_lab.storage.locks import has_unique_log
 from provenir_lab.storage.schema import ENUM_TABLE, LOG_TABLE, Target, build_tables
+from provenir_lab.storage.sqlserver import fraction_digits
 from provenir_lab.tables import Column, Table
 
 
@@ -73,6 +75,11 @@ def _reflect(connection: sa.Connection, schema: str | None, name: str) -> _Found
             found = inspector.get_columns(name, schema=place)
     except sa.exc.NoSuchTableError:
         return None
+    if dialect.name == "mssql":
+        digits = fraction_digits(connection, place, name)
+        for column in found:
+            if column["name"] in digits:
+                column["type"] = mssql.DATETIME2(digits[column["name"]])  # type: ignore[no-untyped-call]
     return _Found({_key(column["name"], dialect): column for column in found}, dialect)
 
 

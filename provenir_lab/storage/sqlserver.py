@@ -38,6 +38,16 @@ def has_identity(engine: sa.Engine, table: str, columns: Sequence[Column]) -> bo
     return any(column.name in identities for column in columns)
 
 
+def fraction_digits(connection: sa.Connection, schema: str | None, table: str) -> dict[str, int]:
+    """Column -> fraction digits of its seconds, which SQLAlchemy does not read, of the datetime2 columns."""
+    query = sa.text(
+        "SELECT name, scale FROM sys.columns "
+        "WHERE object_id = OBJECT_ID(:table) AND TYPE_NAME(system_type_id) = 'datetime2'"
+    )
+    name = connection.dialect.identifier_preparer.format_table(sa.table(table, schema=schema))
+    return {row.name: row.scale for row in connection.execute(query, {"table": name})}
+
+
 def text_key_forms(engine: sa.Engine, tables: Iterable[sa.Table]) -> dict[str, Callable[[str], str]]:
     """Name of each of `tables` -> its `text_key_form`; nothing for databases that tell all texts apart."""
     if engine.dialect.name != "mssql":

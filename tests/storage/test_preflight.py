@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
-from places import Place
+from places import Place, run_tsql
 from storage_rows import COLUMNS, ENUM_ROWS, MARKER, TABLES, Lab
 
 from provenir_lab.errors import PreflightError
@@ -112,7 +112,7 @@ TYPES: dict[str, list[tuple[str, str, str | None]]] = {
     "mssql": [
         ("datetime", "smalldatetime", "smalldatetime, narrower than the contract's datetime"),
         ("datetime", "datetime2(0)", "datetime2(0), narrower than the contract's datetime"),
-        ("datetime", "datetimeoffset(7)", "datetimeoffset(7), the contract needs datetime"),
+        ("datetime", "datetimeoffset(7)", "datetimeoffset, the contract needs datetime"),
         ("datetime", "datetime2(3)", None),
         ("datetime2", "datetime", "datetime, narrower than the contract's datetime2"),
         ("smalldatetime", "datetime2(0)", None),
@@ -158,10 +158,15 @@ def bare(engine: sa.Engine, target: Target) -> Lab:
 
 def test_types_that_lose_or_shift_values_are_refused(bare: Lab, place: Place) -> None:
     cases = TYPES[place.kind]
-    stamp = ", stamp rowversion NOT NULL" if place.kind == "mssql" else ""  # the server fills it
+    columns = [f"c{i} {real}" for i, (_, real, _) in enumerate(cases)]
+    if place.kind == "mssql":
+        columns.append("stamp rowversion NOT NULL")  # the server fills it
     bare.run("DROP TABLE {}facts")
-    columns = ", ".join(f"c{i} {real}" for i, (_, real, _) in enumerate(cases))
-    bare.run(f"CREATE TABLE {{}}facts (app_id INTEGER NOT NULL PRIMARY KEY, {columns}{stamp})")
+    create = f"CREATE TABLE {{}}facts (app_id INTEGER NOT NULL PRIMARY KEY, {', '.join(columns)})"
+    if place.kind == "mssql":
+        run_tsql(place.url, create.format(f"{place.schema}."))
+    else:
+        bare.run(create)
     wanted = [Column(f"c{i}", *parse_type(kind)) for i, (kind, _, _) in enumerate(cases)]
     facts = Table("facts", (*bare.target.tables["facts"].columns, *wanted))
     target = replace(bare.target, tables={"facts": facts})
