@@ -1,4 +1,4 @@
-"""A way to PostgreSQL over a TCP proxy that cuts one connection at its COMMIT."""
+"""A way to PostgreSQL over a TCP proxy that cuts one connection at its COMMIT, or falls silent."""
 
 from __future__ import annotations
 
@@ -8,19 +8,26 @@ from contextlib import suppress
 
 BEFORE, AFTER = "before", "after"
 """Whether the COMMIT is lost, or the answer to it once the server has committed."""
+DEAF = "deaf"
+"""Nothing more is taken from the client and nothing is closed, as when a network falls silent."""
 
 
 class CuttingProxy:
     """Forwards bytes between clients and a server on this machine; a context manager.
 
-    The `at`-th transaction that writes `processing_log` loses its connection at the COMMIT.
+    The `at`-th transaction that writes `processing_log` loses its connection at the COMMIT; with `DEAF`
+    it is not heard from its rows of that table on, and the server sees its end once another connection is
+    made.
     """
 
     def __init__(self, server_port: int, at: int, when: str) -> None:
         self._server_port = server_port
         self._at = at
         self._when = when
+        self._deaf: list[socket.socket] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
+        if when == DEAF:  # what is not read soon fills it
+            self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
         self.port: int = self._listener.getsockname()[1]
         self.written = 0
         """Transactions that have sent rows of `processing_log`, the cut one among them."""
@@ -36,6 +43,8 @@ class CuttingProxy:
         with suppress(OSError):
             while True:
                 client, _ = self._listener.accept()
+                while self._deaf:
+                    self._deaf.pop().shutdown(socket.SHUT_RDWR)
                 server = socket.create_connection(("127.0.0.1", self._server_port))
                 cut = threading.Event()
                 threading.Thread(target=self._upwards, args=(client, server, cut), daemon=True).start()
@@ -55,6 +64,9 @@ class CuttingProxy:
                         threading.Event().wait(0.5)  # the answer has come and is thrown away
                     break
                 server.sendall(data)
+                if mine == self._at and self._when == DEAF:
+                    self._deaf.append(server)
+                    threading.Event().wait()
             for end in (client, server):  # closing alone does not wake whoever reads
                 end.shutdown(socket.SHUT_RDWR)
 

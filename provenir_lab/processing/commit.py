@@ -119,14 +119,15 @@ class Committer:
             except DatabaseRefusal as refusal:
                 documents, changed = self._without_logged(documents)
                 if not changed:
+                    self._patience.reset()
                     return refusal, documents
             else:
-                self._patience.reset()
                 self._count(documents, self._held, written)
                 self._held = []
                 if documents:
                     self._refused_in_a_row = 0
                 break
+        self._patience.reset()
         return None, ()
 
     def _without_logged(self, documents: Sequence[Document]) -> tuple[Sequence[Document], bool]:

@@ -24,17 +24,25 @@ class Patience:
     """How long one kind of work has waited since it last succeeded. Not to be shared between threads."""
 
     def __init__(
-        self, seconds: float, sleep: Callable[[float], None] = time.sleep, rng: random.Random | None = None
+        self,
+        seconds: float,
+        sleep: Callable[[float], None] = time.sleep,
+        rng: random.Random | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`seconds` is the limit of all pauses in a row (setting `retry_seconds`)."""
+        """`seconds` is the limit of all pauses in a row and the attempts between them (`retry_seconds`)."""
         self._limit = seconds
         self._sleep = sleep
         self._rng = rng or random.Random()
+        self._clock = clock
         self._pause = FIRST_PAUSE
         self._waited = 0.0
+        self._attempt_begun: float | None = None
 
     def wait(self, error: TransientError) -> float:
         """Pauses before the next attempt; returns the seconds. Raises DatabaseError at the limit."""
+        if self._attempt_begun is not None:
+            self._waited += self._clock() - self._attempt_begun
         if self._waited >= self._limit:
             raise DatabaseError(
                 f"{error}; tried again for {self._waited:.0f} s: the database is unavailable. What is done "
@@ -46,12 +54,13 @@ class Patience:
         )
         self._sleep(pause)
         self._waited += pause
+        self._attempt_begun = self._clock()
         self._pause = min(2 * self._pause, LONGEST_PAUSE)
         return pause
 
     def reset(self) -> None:
         """The work succeeded: the next failure is a first one."""
-        self._pause, self._waited = FIRST_PAUSE, 0.0
+        self._pause, self._waited, self._attempt_begun = FIRST_PAUSE, 0.0, None
 
 
 def patiently(work: Callable[[], T], patience: Patience) -> T:

@@ -48,8 +48,17 @@ class ConnectionCounts:
 
 _counts: WeakKeyDictionary[sa.Engine, ConnectionCounts] = WeakKeyDictionary()
 _IMMEDIATE = "provenir_lab_immediate"
-# whatever the database keeps its texts in: what is sent is UTF-8, and the server turns it into that
-_CONNECT_ARGS = {"postgresql": {"client_encoding": "utf8"}}
+LOGIN_SECONDS = 10
+_POSTGRESQL_LIMITS = {
+    "connect_timeout": LOGIN_SECONDS,
+    # a server that is silently gone is noticed after a minute without an answer, after half of one if what
+    # was sent is not acknowledged; the system alone waits for hours and a quarter of one
+    "keepalives": 1,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
 
 
 def open_engine(url: str, settings: Settings, *, read_only: bool = False) -> sa.Engine:
@@ -66,7 +75,7 @@ def open_engine(url: str, settings: Settings, *, read_only: bool = False) -> sa.
         engine = sa.create_engine(
             parsed,
             hide_parameters=True,
-            connect_args=_CONNECT_ARGS.get(parsed.get_backend_name(), {}),
+            connect_args=_connect_args(parsed),
             **_pool_options(settings),
         )
     except ImportError as error:
@@ -190,6 +199,17 @@ def create_file(engine: sa.Engine) -> None:
 def sqlite_path(engine: sa.Engine) -> Path:
     """The file of a SQLite engine."""
     return Path(str(engine.url.database))
+
+
+def _connect_args(url: sa.URL) -> dict[str, Any]:
+    """Options of the driver; what `url` says of limits in the network is left as it says."""
+    if url.get_backend_name() == "postgresql":
+        limits = {name: value for name, value in _POSTGRESQL_LIMITS.items() if name not in url.query}
+        # whatever the database keeps its texts in: what is sent is UTF-8, the server turns it into that
+        return {"client_encoding": "utf8", **limits}
+    if url.get_backend_name() == "mssql" and "timeout" not in str(url.query).lower():
+        return {"timeout": LOGIN_SECONDS}
+    return {}
 
 
 def _pool_options(settings: Settings) -> dict[str, Any]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 
 import psycopg
 import pytest
-from cutting_proxy import AFTER, BEFORE, CuttingProxy
+from cutting_proxy import AFTER, BEFORE, DEAF, CuttingProxy
 from labs import counts, digests, documents, new_lab
 from postgres_server import PostgresServer
 
@@ -39,6 +40,18 @@ def test_a_connection_cut_at_its_commit(
     assert digests(lab) == expected
     if when == BEFORE:  # else rows are counted as they were sent, with duplicates that were left out
         assert outcome.rows == {table: n for table, n in counts(lab).items() if table != "processing_log"}
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="this system has no such limit")
+def test_a_network_that_falls_silent_is_noticed(
+    lab: Lab, postgres_server: PostgresServer, expected: dict[str, object]
+) -> None:
+    with CuttingProxy(postgres_server.port, 2, DEAF) as proxy:
+        url = lab.database.url.replace(f":{postgres_server.port}/", f":{proxy.port}/")
+        silent_soon = f"{url}?tcp_user_timeout=500"
+        outcome = Lab(silent_soon, schema="lab", progress=silent, settings=lab.settings).process()
+    assert (outcome.succeeded, outcome.failed, outcome.skipped, outcome.retries) == (60, {}, 0, 1)
+    assert digests(lab) == expected
 
 
 CUT_ONCE = (

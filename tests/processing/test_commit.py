@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -140,6 +141,16 @@ def test_a_database_that_stays_away_ends_the_run(bench: Bench) -> None:
     assert max(bench.pauses) <= 5
     assert tally.succeeded == 0
     assert set(counts(bench.lab).values()) == {0}
+
+
+def test_attempts_that_take_long_count_as_waiting(bench: Bench) -> None:
+    """As with a network that falls silent: each attempt fails only after a minute."""
+    committer, _ = bench.committer(dict.fromkeys(range(1, 99), BEFORE))
+    minutes = itertools.count(0, 60)
+    committer._patience = Patience(100, bench.pauses.append, random.Random(1), lambda: next(minutes))
+    with pytest.raises(DatabaseError, match="tried again for 12"):
+        committer.commit(bench.mapped, [])
+    assert len(bench.pauses) == 2
 
 
 def test_documents_that_another_process_has_done_are_skipped(bench: Bench) -> None:

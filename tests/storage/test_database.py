@@ -155,6 +155,30 @@ def test_a_server_that_is_not_there_is_transient() -> None:
         pass
 
 
+@pytest.mark.parametrize(
+    ("url", "name", "value"),
+    [
+        ("postgresql://h/d", "tcp_user_timeout", 30_000),
+        ("postgresql://h/d?tcp_user_timeout=500", "tcp_user_timeout", "500"),
+        ("postgresql://h/d?keepalives=0", "keepalives", "0"),
+        ("mssql+mssqlpython://u:p@h/d", "timeout", 10),
+    ],
+)
+def test_a_silent_network_has_limits_that_the_url_may_set(url: str, name: str, value: object) -> None:
+    pytest.importorskip("mssql_python" if url.startswith("mssql") else "psycopg")
+    engine = open_engine(url, Settings())
+    given: dict[str, object] = {}
+
+    @sa.event.listens_for(engine, "do_connect")
+    def look(_: object, __: object, ___: object, options: dict[str, object]) -> None:
+        given.update(options)
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError), engine.connect():
+        pass
+    assert given[name] == value
+
+
 def test_connections_are_kept_or_made_anew_and_counted(lab: Lab) -> None:
     url = lab.engine.url.render_as_string(hide_password=False)
     for settings, wanted in ((Settings(), (1, 3)), (Settings(pool="none"), (3, 3))):
