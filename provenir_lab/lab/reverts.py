@@ -7,9 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from provenir_lab.errors import UsageError
-from provenir_lab.lab.campaign import ACCEPTED_FILE, campaign_home, load_campaign
+from provenir_lab.lab.campaign import campaign_home, load_campaign
 from provenir_lab.lab.conduct import Clock, utc_now
 from provenir_lab.lab.decisions import (
+    ACCEPTED_FILE,
     REVERTED,
     Accepted,
     load_accepted,

@@ -28,9 +28,9 @@ from typing import Any, Protocol, Self
 
 from provenir_lab.errors import LabError, origin
 from provenir_lab.processing.commit import all_failed
-from provenir_lab.processing.logs import configure_logging
+from provenir_lab.processing.logs import configure_logging, facts
 from provenir_lab.processing.outcome import Tally
-from provenir_lab.processing.patience import Patience, patiently
+from provenir_lab.processing.patience import patiently
 from provenir_lab.processing.worker import Job, Span, Worker, log_failures
 from provenir_lab.storage.database import open_engine
 from provenir_lab.storage.source import Pending
@@ -154,7 +154,8 @@ class _Coordinator:
     def _note_death(self, lost: list[Span]) -> None:
         self._total.worker_deaths += 1
         self._deaths_in_a_row += 1
-        _log.warning("a worker process died; %d spans are run again", len(lost))
+        told = facts(session=self._job.session.session_id, spans=len(lost))
+        _log.warning("a worker process died; its spans are run again", extra=told)
         if self._deaths_in_a_row >= self._deaths_allowed:
             where = f", the last time between app_id {lost[0].first} and {lost[-1].last}" if lost else ""
             raise LabError(
@@ -168,7 +169,7 @@ class _Coordinator:
         engine = open_engine(job.url, job.settings)
         try:
             pending = Pending(engine, job.target, span.first, span.last)
-            halves = patiently(lambda: pending.ranges(2), Patience(job.settings.retry_seconds))
+            halves = patiently(lambda: pending.ranges(2), job.patience())
         finally:
             engine.dispose()
         if len(halves) == 1:

@@ -6,7 +6,7 @@ import datetime as dt
 import json
 import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from provenir_lab.settings import Settings
@@ -49,8 +49,14 @@ class JsonLines(logging.Formatter):
         return json.dumps({**line, **_facts(record)}, default=str)
 
 
-def log_batch(session_id: str, batch: Batch) -> None:
-    """One line for a committed batch; at level debug also one for each document."""
+def log_batch(
+    session_id: str, number: int, batch: Batch, done: Mapping[str, float], held: Collection[object]
+) -> None:
+    """One line for a batch; at level debug also one for each document.
+
+    `number` counts the batches of a span; `done` is what was committed since the one before, counts and
+    seconds by name; `held` are failures that wait to be logged.
+    """
     if _log.isEnabledFor(logging.DEBUG):
         for app_id, rows in batch.documents:
             count = sum(len(found) for found in rows.values())
@@ -58,9 +64,19 @@ def log_batch(session_id: str, batch: Batch) -> None:
         for app_id, category, _ in batch.failures:
             _log.debug("document failed", extra=facts(session=session_id, app_id=app_id, category=category))
     if _log.isEnabledFor(logging.INFO):
-        seconds = {f"{stage}_seconds": round(spent, 4) for stage, spent in batch.seconds.items()}
-        counts = {"documents": len(batch.documents), "failed": len(batch.failures)}
-        _log.info("batch committed", extra=facts(session=session_id, **counts, **seconds))
+        ids = [*(app_id for app_id, _ in batch.documents), *(app_id for app_id, *_ in batch.failures)]
+        which = {"batch": number, "first": min(ids, default=None), "last": max(ids, default=None)}
+        counts = dict(done)
+        landed = counts["documents"] or counts["failed"]
+        _log.info(
+            "batch committed" if landed else "batch without a commit",
+            extra=facts(session=session_id, **which, held=len(held), **counts),
+        )
+
+
+def log_failures_committed(session_id: str, done: Mapping[str, float]) -> None:
+    """One line for failures that were held and are logged at the end of a span."""
+    _log.info("failures committed", extra=facts(session=session_id, **done))
 
 
 def facts(**named: object) -> Mapping[str, Any]:

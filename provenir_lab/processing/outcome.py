@@ -72,6 +72,11 @@ class Tally:
         for stage, seconds in stages.items():
             self.stages[stage] += seconds
 
+    def marks(self) -> dict[str, float]:
+        """What is done so far, by the names that log lines give it."""
+        counts = {"documents": self.succeeded, "failed": self.failed.total(), "skipped": self.skipped}
+        return {**counts, **{f"{stage}_seconds": spent for stage, spent in self.stages.items()}}
+
     def shift(self, seconds: float) -> None:
         """Brings the times of another machine to the clock of this one."""
         self.begun = None if self.begun is None else self.begun + seconds

@@ -29,12 +29,15 @@ class Patience:
         sleep: Callable[[float], None] = time.sleep,
         rng: random.Random | None = None,
         clock: Callable[[], float] = time.monotonic,
+        session: str = "",
     ) -> None:
-        """`seconds` is the limit of all pauses in a row and the attempts between them (`retry_seconds`)."""
+        """`seconds` is the limit of all pauses in a row and the attempts between them (`retry_seconds`);
+        log lines carry the `session`."""
         self._limit = seconds
         self._sleep = sleep
         self._rng = rng or random.Random()
         self._clock = clock
+        self._session = session
         self._pause = FIRST_PAUSE
         self._waited = 0.0
         self._attempt_begun: float | None = None
@@ -50,7 +53,8 @@ class Patience:
             ) from None
         pause = self._pause * self._rng.uniform(0.5, 1)
         _log.warning(
-            "transient database error, trying again", extra=facts(error=str(error), pause=round(pause, 2))
+            "transient database error, trying again",
+            extra=facts(session=self._session, error=str(error), pause=round(pause, 2)),
         )
         self._sleep(pause)
         self._waited += pause

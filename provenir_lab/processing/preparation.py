@@ -60,13 +60,15 @@ class Preparation:
         pending: Callable[[int | None], Pending],
         settings: Settings,
         length: PrefixLength,
+        patience: Callable[[Callable[[float], None]], Patience],
     ) -> None:
         """`pending` gives the pending documents from an app_id on; `length` is how much of a text is read at
-        first, it learns from span to span."""
+        first, it learns from span to span; `patience` makes a new one, for each kind of work, of how to
+        sleep."""
         self._mapper = mapper
         self._pending = pending
         self._batch_size = settings.batch_size
-        self._retry_seconds = settings.retry_seconds
+        self._patience = patience
         self._length = length if settings.fetch == "prefix" and settings.parse_mode == "selective" else None
         self._max_bytes = settings.max_document_mb * MB
         self._threads = ThreadPoolExecutor(settings.parse_threads) if settings.parse_threads else None
@@ -94,7 +96,7 @@ class Preparation:
         A database that fails in passing is waited for; then reading goes on behind the last page. Where
         memory ends, documents are read one at a time, soon more again.
         """
-        patience = Patience(self._retry_seconds, self._pause)
+        patience = self._patience(self._pause)
         waiting = 0.0
         size, alone = self._batch_size, False
         while True:
@@ -192,7 +194,7 @@ class Preparation:
 
     def _whole(self, app_ids: list[int]) -> tuple[dict[int, str | None], float]:
         """The whole texts of documents, and the seconds for which the database had to be waited for."""
-        patience = Patience(self._retry_seconds, self._pause)
+        patience = self._patience(self._pause)
         waited = 0.0
         while True:
             try:

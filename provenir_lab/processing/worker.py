@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from provenir_lab.mapping.contract import Contract
 from provenir_lab.mapping.plan import Mapper, compile_mapper
 from provenir_lab.processing.commit import Committer, Failure
-from provenir_lab.processing.logs import log_batch
+from provenir_lab.processing.logs import log_batch, log_failures_committed
 from provenir_lab.processing.outcome import Tally
 from provenir_lab.processing.patience import Patience, patiently
 from provenir_lab.processing.pipeline import ahead
@@ -39,6 +39,10 @@ class Job:
     target: Target
     settings: Settings
     session: Session
+
+    def patience(self, sleep: Callable[[float], None] = time.sleep) -> Patience:
+        """For one kind of work of this run."""
+        return Patience(self.settings.retry_seconds, sleep, session=self.session.session_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +102,11 @@ class Worker:
             job.session,
             job.settings.stop_after_failures,
             tally,
-            Patience(job.settings.retry_seconds),
+            job.patience(),
         )
+        done = tally.marks()
         with self._batches(span, tally) as batches:
-            for batch in batches:
+            for number, batch in enumerate(batches, 1):
                 if stopping():
                     break
                 committer.commit(batch.documents, batch.failures)
@@ -110,12 +115,14 @@ class Worker:
                 tally.characters_read += batch.characters_read
                 tally.bytes_parsed += batch.bytes_parsed
                 self._note_memory(tally)
-                log_batch(job.session.session_id, batch)
+                before, done = done, tally.marks()
+                log_batch(job.session.session_id, number, batch, _difference(before, done), committer.held)
                 on_batch(tally)
             else:
                 if hand_back and not tally.succeeded:
                     tally.held = {failure[0]: failure for failure in committer.held}
                 elif committer.flush():
+                    log_failures_committed(job.session.session_id, _difference(done, tally.marks()))
                     on_batch(tally)
         tally.cpu_seconds = time.process_time() - cpu
         self._count_connections(tally)
@@ -129,7 +136,7 @@ class Worker:
         def pending(first: int | None) -> Pending:
             return Pending(self._engine, self._job.target, first, span.last)
 
-        preparation = Preparation(self._mapper, pending, settings, self._prefix_length)
+        preparation = Preparation(self._mapper, pending, settings, self._prefix_length, self._job.patience)
         with preparation:
             if not settings.prefetch:
                 yield map(preparation.batch, preparation.pages(span.first, span.limit))
@@ -163,7 +170,7 @@ def log_failures(job: Job, failures: Sequence[Failure]) -> Tally:
             job.session,
             0,
             tally,
-            Patience(job.settings.retry_seconds),
+            job.patience(),
         )
         committer.commit([], failures)
     finally:
@@ -173,9 +180,8 @@ def log_failures(job: Job, failures: Sequence[Failure]) -> Tally:
 
 def _writer(job: Job, engine: sa.Engine, columns: Mapping[str, Sequence[str]]) -> Writer:
     """A writer; the engine is closed if there is none to be had."""
-    patience = Patience(job.settings.retry_seconds)
     try:
-        return patiently(lambda: Writer(engine, job.target, columns, job.settings), patience)
+        return patiently(lambda: Writer(engine, job.target, columns, job.settings), job.patience())
     except BaseException:
         engine.dispose()
         raise
@@ -189,6 +195,10 @@ def _mapper(job: Job) -> Mapper:
     from provenir_lab.mapping.ablation import ablated_mapper
 
     return ablated_mapper(contract, tables, settings.mapper_without, parse_mode=mode, max_document_mb=limit)
+
+
+def _difference(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, float]:
+    return {name: round(value - before[name], 4) for name, value in after.items()}
 
 
 def _waiting(batches: Iterator[Batch], tally: Tally) -> Iterator[Batch]:

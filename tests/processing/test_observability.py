@@ -9,11 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from labs import documents, execute, new_lab
+import unlucky_start
+from labs import FIRST_ID, documents, execute, new_lab
 
 from provenir_lab.cli import main
 from provenir_lab.errors import UsageError
 from provenir_lab.mock import FAULTS, spoil
+from provenir_lab.processing import patience, worker
 from provenir_lab.processing.metrics import read_metrics
 
 
@@ -42,7 +44,40 @@ def test_json_lines_tell_of_every_batch(
     batches = [line for line in lines if line["message"] == "batch committed"]
     assert sum(line["documents"] for line in batches) == 40
     assert {line["session"] for line in batches} == {json.loads(out)["session_id"]}
-    assert all(line["map_seconds"] > 0 for line in batches)
+    assert all(min(line[f"{stage}_seconds"] for stage in ("map", "write", "commit")) > 0 for line in batches)
+    assert sorted(line["first"] for line in batches) == [FIRST_ID + n for n in range(0, 40, 10)]
+    assert all(line["last"] == line["first"] + 9 for line in batches)
+    assert {line["batch"] for line in batches} >= {1}
+
+
+def test_lines_count_what_was_committed_and_not_what_was_meant_to_be(
+    sqlite_url: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    lab = new_lab(sqlite_url, [*documents(20), *(spoil(d, "unclosed") for d in documents(30)[20:])])
+    # the database refuses one of the first ten
+    refused = f"CREATE TRIGGER rule BEFORE INSERT ON app_base WHEN NEW.app_id = {FIRST_ID + 3} BEGIN "
+    execute(lab, f"{refused} SELECT RAISE(ABORT, 'no'); END")
+    settings = ("--set", "log_level=info", "--set", "log_format=json", "--batch-size", "10")
+    assert process(sqlite_url, "--metrics", str(tmp_path), *settings) == 0
+    lines = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
+    assert [(line["message"], line["documents"], line["failed"], line.get("held")) for line in lines] == [
+        ("batch committed", 9, 1, 0),  # logged with the half that was written behind it
+        ("batch committed", 10, 0, 0),
+        ("batch without a commit", 0, 0, 10),
+        ("failures committed", 0, 10, None),
+    ]
+
+
+def test_warnings_name_their_run(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    lab = new_lab(sqlite_url, documents(10))
+    monkeypatch.setattr(worker, "Writer", worker.Writer)  # put back at the end
+    monkeypatch.setattr(patience, "FIRST_PAUSE", patience.FIRST_PAUSE)
+    unlucky_start.be_unlucky()
+    outcome = lab.process()
+    warnings = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert {record.__dict__["facts"]["session"] for record in warnings} == {outcome.session_id}
 
 
 def test_text_lines_and_levels(sqlite_url: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -51,7 +86,9 @@ def test_text_lines_and_levels(sqlite_url: str, tmp_path: Path, capfd: pytest.Ca
     process(sqlite_url, *metrics, "--limit", "5")
     assert capfd.readouterr().err == ""
     process(sqlite_url, *metrics, "--limit", "5", "--set", "log_level=info")
-    assert re.fullmatch(r"\S+Z INFO batch committed session=\S+ documents=5 .*\n", capfd.readouterr().err)
+    assert re.fullmatch(
+        r"\S+Z INFO batch committed session=\S+ batch=1 .*documents=5 .*\n", capfd.readouterr().err
+    )
     process(sqlite_url, *metrics, "--limit", "5", "--set", "log_level=debug")
     assert capfd.readouterr().err.count(" DEBUG document mapped ") == 5
 
