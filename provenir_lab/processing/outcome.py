@@ -18,6 +18,22 @@ SLICES = 10
 
 
 @dataclass
+class Share:
+    """What one worker process did."""
+
+    documents: int = 0
+    seconds: float = 0.0
+    """In which it worked on spans."""
+    peak_memory_mb: float = 0.0
+    """Largest resident memory, sampled after every batch."""
+
+    def add(self, other: Share) -> None:
+        self.documents += other.documents
+        self.seconds += other.seconds
+        self.peak_memory_mb = max(self.peak_memory_mb, other.peak_memory_mb)
+
+
+@dataclass
 class Tally:
     """Counts and times of one worker, or of several added up. Plain data: it travels between processes."""
 
@@ -50,8 +66,8 @@ class Tally:
     stages: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
     """Stage -> seconds, summed over workers."""
     cpu_seconds: float = 0.0
-    peak_memory: dict[str, float] = field(default_factory=dict)
-    """`machine:process id` -> largest resident memory in MB."""
+    by_worker: dict[str, Share] = field(default_factory=dict)
+    """`machine:process id` -> what that worker did."""
     commits: list[tuple[float, int]] = field(default_factory=list)
     """(`time.perf_counter()` after the commit, documents of the batch); that clock is the machine's."""
     begun: float | None = None
@@ -101,8 +117,8 @@ class Tally:
         self.add_seconds(other.stages)
         self.cpu_seconds += other.cpu_seconds
         self.commits += other.commits
-        for process, peak in other.peak_memory.items():
-            self.peak_memory[process] = max(peak, self.peak_memory.get(process, 0.0))
+        for process, share in other.by_worker.items():
+            self.by_worker.setdefault(process, Share()).add(share)
         if other.begun is not None:
             self.begun = other.begun if self.begun is None else min(self.begun, other.begun)
 
@@ -155,7 +171,10 @@ class Outcome:
     cpu_seconds: float
     """Of all processes of the run, start-up of workers left out."""
     peak_memory_mb: float
-    """Sum over the processes of each one's largest resident memory, sampled after every batch."""
+    """Largest resident memory of a worker, sampled after every batch, summed over as many workers as ran at a
+    time: those that took the most."""
+    by_worker: Mapping[str, Share]
+    """`machine:process id` -> what that worker did; those that were replaced are among them."""
     stages: Mapping[str, float]
     """Stage -> seconds, summed over workers; see `STAGES`."""
     slices: tuple[Slice, ...]
@@ -177,6 +196,7 @@ class Outcome:
         plain["rec_per_min"] = self.rec_per_min
         plain["settings"] = self.settings.model_dump()
         plain["unknown_codes"] = {f"{t}.{c}": n for (t, c), n in self.unknown_codes.items()}
+        plain["by_worker"] = {worker: vars(share) for worker, share in self.by_worker.items()}
         plain["slices"] = [
             {"documents": s.documents, "seconds": s.seconds, "rec_per_min": s.rec_per_min}
             for s in self.slices
@@ -209,6 +229,11 @@ class Outcome:
             "worker processes died": self.worker_deaths,
         }
         lines += [(label, count) for label, count in noted.items() if count]
+        if len(self.by_worker) > 1:
+            lines += [
+                (f"worker {worker}", f"{s.documents:,} in {s.seconds:.1f} s, {s.peak_memory_mb:.0f} MB")
+                for worker, s in self.by_worker.items()
+            ]
         lines += [(f"unknown codes in {t}.{c}", n) for (t, c), n in self.unknown_codes.items()]
         return lines
 
@@ -243,7 +268,8 @@ def outcome_of(
         worker_deaths=tally.worker_deaths,
         seconds=tally.seconds,
         cpu_seconds=tally.cpu_seconds,
-        peak_memory_mb=sum(tally.peak_memory.values()),
+        peak_memory_mb=sum(sorted(s.peak_memory_mb for s in tally.by_worker.values())[-settings.workers :]),
+        by_worker=tally.by_worker,
         stages=dict(tally.stages),
         slices=slices_of(tally.commits, tally.begun or 0.0),
         write_method=tally.write_method,

@@ -16,7 +16,7 @@ from provenir_lab.mapping.contract import Contract
 from provenir_lab.mapping.plan import Mapper, compile_mapper
 from provenir_lab.processing.commit import Committer, Failure
 from provenir_lab.processing.logs import log_batch, log_failures_committed
-from provenir_lab.processing.outcome import Tally
+from provenir_lab.processing.outcome import Share, Tally
 from provenir_lab.processing.patience import Patience, patiently
 from provenir_lab.processing.pipeline import ahead
 from provenir_lab.processing.preparation import Batch, Preparation
@@ -74,6 +74,7 @@ class Worker:
         self._prefix_length = PrefixLength()
         self._counted = ConnectionCounts()
         self._process = psutil.Process()
+        self._peak_memory = 0.0
         self._name = f"{platform.node()}:{os.getpid()}"
 
     def close(self) -> None:
@@ -114,7 +115,7 @@ class Worker:
                 tally.unknown_codes.update(batch.unknown_codes)
                 tally.characters_read += batch.characters_read
                 tally.bytes_parsed += batch.bytes_parsed
-                self._note_memory(tally)
+                self._note_memory()
                 before, done = done, tally.marks()
                 log_batch(job.session.session_id, number, batch, _difference(before, done), committer.held)
                 on_batch(tally)
@@ -125,6 +126,8 @@ class Worker:
                     log_failures_committed(job.session.session_id, _difference(done, tally.marks()))
                     on_batch(tally)
         tally.cpu_seconds = time.process_time() - cpu
+        worked = time.perf_counter() - (tally.begun or 0.0)
+        tally.by_worker[self._name] = Share(tally.documents, worked, self._peak_memory)
         self._count_connections(tally)
         return tally
 
@@ -153,9 +156,9 @@ class Worker:
         tally.connection_uses += now.uses - self._counted.uses
         self._counted = now
 
-    def _note_memory(self, tally: Tally) -> None:
+    def _note_memory(self) -> None:
         memory = self._process.memory_info().rss / 1e6
-        tally.peak_memory[self._name] = max(memory, tally.peak_memory.get(self._name, 0.0))
+        self._peak_memory = max(memory, self._peak_memory)
 
 
 def log_failures(job: Job, failures: Sequence[Failure]) -> Tally:

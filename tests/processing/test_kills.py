@@ -278,6 +278,9 @@ def test_workers_are_replaced_after_some_documents(sqlite_url: str, expected: di
     lab = new_lab(sqlite_url, documents(200), workers=2, batch_size=10, stop_after_failures=10)
     seen: set[int] = set()
     lab._progress = lambda step: seen.update(worker.pid for worker in spawned_workers())
-    assert lab.process(recycle_after=30).succeeded == 200
+    outcome = lab.process(recycle_after=30)
+    assert outcome.succeeded == 200
+    assert len(outcome.by_worker) >= 4
+    assert outcome.peak_memory_mb == sum(sorted(s.peak_memory_mb for s in outcome.by_worker.values())[-2:])
     assert len(seen) >= 4  # two of the first pool, two of the next
     assert_whole(lab, expected)

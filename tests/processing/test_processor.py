@@ -384,6 +384,21 @@ def test_the_outcome_accounts_for_the_run(sqlite_url: str) -> None:
     assert plain["rec_per_min"] == outcome.rec_per_min
     assert plain["settings"]["batch_size"] == 20
     assert outcome.session_id in outcome._repr_html_()
+    ((worker, share),) = outcome.by_worker.items()
+    assert plain["by_worker"] == {worker: vars(share)}
+    assert (share.documents, share.peak_memory_mb) == (200, outcome.peak_memory_mb)
+    assert share.seconds >= outcome.seconds
+
+
+def test_the_outcome_tells_what_each_worker_did(sqlite_url: str) -> None:
+    lab = new_lab(sqlite_url, documents(200))
+    outcome = lab.process(batch_size=10, workers=2, stop_after_failures=10)
+    assert sum(share.documents for share in outcome.by_worker.values()) == 200
+    assert outcome.peak_memory_mb == sum(share.peak_memory_mb for share in outcome.by_worker.values())
+    shown = {str(label) for label, _ in outcome.summary() if str(label).startswith("worker ")}
+    assert shown == (
+        {f"worker {name}" for name in outcome.by_worker} if len(outcome.by_worker) > 1 else set()
+    )
 
 
 def test_the_outcome_names_the_write_method(place: Place) -> None:
