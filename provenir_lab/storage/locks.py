@@ -8,14 +8,14 @@ it, and the other is refused, as the index would have refused it.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from contextlib import closing
 from typing import Any
 
 import sqlalchemy as sa
 
 from provenir_lab.errors import DatabaseRefusal, TransientError
-from provenir_lab.storage.ids import among, as_parameter
+from provenir_lab.storage.ids import among, as_parameter, has_unique_ids
 from provenir_lab.storage.schema import LOG_TABLE, Target, log_table
 
 _RANGE = 512
@@ -26,17 +26,7 @@ _LOCKS = 512
 
 def has_unique_log(connection: sa.Connection, target: Target) -> bool:
     """Whether the database itself keeps a document from being logged twice."""
-    inspector = sa.inspect(connection)
-    dialect = connection.dialect.name
-    place = (LOG_TABLE, None if dialect == "sqlite" else target.schema)
-    unique: list[Sequence[str | None]] = [inspector.get_pk_constraint(*place)["constrained_columns"]]
-    if dialect != "mssql":  # there they are indexes
-        unique += [constraint["column_names"] for constraint in inspector.get_unique_constraints(*place)]
-    for index in inspector.get_indexes(*place):
-        partial = any(option.endswith("_where") for option in index.get("dialect_options", {}))
-        if index["unique"] and not partial:
-            unique.append(index["column_names"])
-    return ["app_id"] in [[str(name).lower() for name in columns] for columns in unique]
+    return has_unique_ids(connection, log_table(target, connection.dialect.name))
 
 
 class LogLock:

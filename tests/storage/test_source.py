@@ -180,6 +180,30 @@ def test_a_page_is_found_by_key_and_never_sorted(lab: Lab) -> None:
     assert "SCAN" not in steps
 
 
+@pytest.mark.parametrize("place", ["postgresql"], indirect=True)
+def test_what_is_pending_is_counted_and_divided_in_indexes_alone(lab: Lab) -> None:
+    """The texts are not near: 600,000 of them have 100 GB."""
+    store(lab, list(range(1, 1001)))
+    log(lab, list(range(1, 500)))
+    with lab.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql("VACUUM ANALYZE")
+    ran: list[tuple[str, dict[str, object]]] = []
+    sa.event.listen(
+        lab.engine, "before_cursor_execute", lambda _a, _b, sql, given, *_: ran.append((sql, given))
+    )
+    pending = Pending(lab.engine, lab.target)
+    assert (pending.count(), pending.repeated(), len(pending.ranges(4))) == (501, 0, 4)
+    asked = [one for one in ran if "app_xml" in one[0] and "pg_catalog" not in one[0]]
+    assert len(asked) == 2
+    with lab.engine.connect() as connection:
+        connection.exec_driver_sql("SET enable_seqscan = off")  # so few rows would be read at once
+        for sql, given in asked:
+            plan = [row[0] for row in connection.exec_driver_sql(f"EXPLAIN {sql}", given)]
+            scans = [line.split("->")[-1].strip() for line in plan if "Scan" in line]
+            assert len(scans) == 2
+            assert [scan for scan in scans if not scan.startswith("Index Only Scan")] == []
+
+
 @pytest.mark.parametrize("place", ["sqlite"], indirect=True)
 def test_a_contract_without_campaigns(engine: sa.Engine) -> None:
     create_file(engine)
