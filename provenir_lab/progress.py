@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import importlib
 import sys
 import time
@@ -63,19 +64,25 @@ def _notebook_line(clock: Callable[[], float] = time.monotonic) -> Progress:
     ipython: Any = importlib.import_module("IPython.display")
     handle = ipython.DisplayHandle()
     displayed = False
-    started = shown = clock()
+    activity = ""
+    started = seen = shown = clock()
 
     def show(step: Step) -> None:
-        nonlocal shown, displayed
-        now = clock()
+        nonlocal activity, started, seen, shown, displayed
+        if step.activity != activity:
+            activity, started = step.activity, seen  # it began when the one before had ended
+        seen = now = clock()
         ended = step.total is not None and step.done >= step.total
         if not ended and now - shown < 0.2 and step.done > 1:
             return
         shown = now
         total = f" of {step.total:,}" if step.total is not None else ""
         rate = f", {step.done / (now - started) * 60:,.0f} a minute" if now > started else ""
+        left = f", {_left(step, now - started)} left" if step.total and step.done and not ended else ""
         note = f", {escape(step.note)}" if step.note else ""
-        text = ipython.HTML(f"{_html_bar(step)}{escape(step.activity)}: {step.done:,}{total}{rate}{note}")
+        text = ipython.HTML(
+            f"{_html_bar(step)}{escape(step.activity)}: {step.done:,}{total}{rate}{left}{note}"
+        )
         if displayed:
             handle.update(text)
         else:
@@ -83,6 +90,12 @@ def _notebook_line(clock: Callable[[], float] = time.monotonic) -> Progress:
             displayed = True
 
     return show
+
+
+def _left(step: Step, seconds: float) -> str:
+    """How long the rest takes at the speed so far, as the bar of a terminal shows it: `h:mm:ss`."""
+    assert step.total is not None
+    return str(dt.timedelta(seconds=round((step.total - step.done) * seconds / step.done)))
 
 
 def _html_bar(step: Step) -> str:

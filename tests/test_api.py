@@ -8,13 +8,14 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from IPython.display import HTML
 from labs import documents, new_lab
 
 import provenir_lab as pl
 from provenir_lab.display import Facts, html_table, text_lines
 from provenir_lab.errors import GuardError, UsageError
 from provenir_lab.mock import spoil
-from provenir_lab.progress import Step, shown_progress, silent
+from provenir_lab.progress import Step, _notebook_line, shown_progress, silent
 
 
 def test_the_readme_example(tmp_path: Path) -> None:
@@ -110,6 +111,33 @@ def test_a_bar_in_a_terminal(monkeypatch: pytest.MonkeyPatch, capfd: pytest.Capt
     out, err = capfd.readouterr()
     assert out == ""
     assert "counting sheep" in err
+
+
+def test_the_line_in_a_notebook_tells_speed_and_remaining_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[str] = []
+
+    class Handle:
+        def display(self, text: HTML) -> None:
+            shown.append(str(text.data).rpartition("> ")[2])
+
+        update = display
+
+    monkeypatch.setattr("IPython.display.DisplayHandle", Handle)
+    times = iter([0.0, 10.0, 70.0, 100.0, 102.0])
+    show = _notebook_line(lambda: next(times))
+    for step in (
+        Step("load", 1000, 4000),
+        Step("load", 2000, 4000),
+        Step("load", 4000, 4000),
+        Step("process", 10, 50_000, "3 failed"),
+    ):
+        show(step)
+    assert shown == [
+        "load: 1,000 of 4,000, 6,000 a minute, 0:00:30 left",
+        "load: 2,000 of 4,000, 1,714 a minute, 0:01:10 left",
+        "load: 4,000 of 4,000, 2,400 a minute",
+        "process: 10 of 50,000, 300 a minute, 2:46:38 left, 3 failed",
+    ]
 
 
 # ---- what results look like

@@ -45,7 +45,7 @@ class Steps:
         """The step's result: from disk if it is finished, else run or gone on with."""
         if step not in self.state["folders"]:
             name = f"{self.now():%Y%m%dT%H%M%SZ}-{self.state['id']}-{step}"
-            (self.home.path / name).mkdir(parents=True)
+            (self.home.path / name).mkdir(mode=0o700, parents=True)
             self.state["folders"][step] = name
             self.save()
         path = self.home.path / self.folder(step)

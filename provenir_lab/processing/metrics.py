@@ -15,15 +15,16 @@ _log = logging.getLogger(__name__)
 
 
 def write_metrics(folder: Path, outcome: Outcome, database: str, ended: dt.datetime) -> Path | None:
-    """Writes `<session id>.json`, whole or not at all, readable by its owner alone; returns its path.
+    """Writes `<session id>.json`, whole or not at all; returns its path.
 
-    `database` is the masked URL, `ended` in UTC. A folder that cannot be written costs the metrics, not the
-    run: it is logged, and None returned.
+    The file, and the folder if it is new, can be read by their owner alone. `database` is the masked URL,
+    `ended` in UTC. A folder that cannot be written costs the metrics, not the run: it is logged, and None
+    returned.
     """
     target = folder / f"{outcome.session_id}.json"
     content = {"database": database, "ended": ended.isoformat(timespec="seconds"), **outcome.to_dict()}
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_whole(target, json.dumps(content, indent=2))
     except OSError as error:
         _log.warning("the metrics of this run cannot be written to %s (%s)", folder, error.strerror)
