@@ -35,6 +35,8 @@ MIGRATION = 11_000_000
 """Documents of the forecast."""
 VERIFIED = 500
 """Documents that are mapped again and compared with the tables."""
+GROWTH = "memory of a worker, last tenth against first"
+"""A figure's name."""
 LOOK_SECONDS = 0.25
 """How often the memory is looked at."""
 
@@ -50,10 +52,10 @@ class Window:
     last: dict[int, float]
 
     @property
-    def growth(self) -> float:
-        """The largest ratio last : first of a worker that was there in both; 1.0 if none was."""
+    def growth(self) -> float | None:
+        """The largest ratio last : first of a worker that was there in both; None if none was."""
         both = self.first.keys() & self.last.keys()
-        return max((self.last[pid] / self.first[pid] for pid in both), default=1.0)
+        return max((self.last[pid] / self.first[pid] for pid in both), default=None)
 
 
 def main(arguments: list[str]) -> int:
@@ -107,6 +109,8 @@ def _run(asked: argparse.Namespace, url: str) -> int:
     report.table("tenth of the run", ["", "documents", "seconds", "documents/s"], rows)
     print()
     report.figures(_figures(outcome, window, megabytes, asked.profile))
+    if window.growth is None:
+        print(f"  {GROWTH}: not measured, no worker was there in both")
     report.keep("outcome", outcome.to_dict())
     report.keep("megabytes", megabytes)
     report.keep("memory_mb", {"first_tenth": window.first, "last_tenth": window.last})
@@ -211,7 +215,7 @@ def _figures(outcome: Outcome, window: Window, megabytes: float, profile: str) -
         Figure("records a minute", outcome.rec_per_min, unit="/min"),
         Figure("document bytes a second, if all were read", megabytes / outcome.seconds, unit="MB/s"),
         Figure("throughput, last tenth against first", last / first, at_least=0.9),
-        Figure("memory of a worker, last tenth against first", window.growth, at_most=1.1),
+        *([] if window.growth is None else [Figure(GROWTH, window.growth, at_most=1.1)]),
         Figure("peak memory, all workers", outcome.peak_memory_mb, unit="MB"),
         Figure(
             f"forecast for {MIGRATION:,} {profile} documents, as measured here",

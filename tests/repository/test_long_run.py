@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.long_run import Window
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -46,3 +48,8 @@ def test_a_place_that_is_taken_is_refused(tmp_path: Path) -> None:
     again = long_run(*asked, "--json", str(tmp_path / "b.json"))
     assert again.returncode == 2
     assert again.stderr.startswith("error: the database is")
+
+
+def test_the_growth_of_workers_that_were_replaced_is_not_made_up() -> None:
+    assert Window(first={1: 100.0, 2: 80.0}, last={2: 120.0, 3: 900.0}).growth == 1.5
+    assert Window(first={1: 100.0}, last={2: 120.0}).growth is None
