@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from provenir_lab.errors import UsageError
 
@@ -23,6 +23,12 @@ DATABASE_VARIABLE = "PROVENIR_LAB_DATABASE"
 PROFILE_FILE = "provenir_lab.toml"
 _CAN_BE_SHOWN = re.compile(r"[\w .\\/-]{1,100}")
 """Names and paths; anything else may be a mistyped URL with its password."""
+_FILES = (".db", ".sqlite", ".sqlite3")
+_PASSWORD_KEYS = ("password", "passwd", "pwd")
+_PASSWORD_ADVICE = (
+    "put the password into an environment variable and the variable's name here, as in "
+    'password_env = "DATABASE_PASSWORD"'
+)
 _SINGLE_QUOTES = r"put a value with a backslash in single quotes, as in host = 'server\INSTANCE'"
 
 
@@ -90,7 +96,21 @@ def build_settings(values: Mapping[str, Any], base: Settings | None = None) -> S
     except ValidationError as error:
         problem = error.errors()[0]
         name = ".".join(str(part) for part in problem["loc"])
-        raise UsageError(f"setting {name}={values.get(name)!r}: {problem['msg']}") from None
+        raise UsageError(f"setting {name}={values.get(name)!r}: {plain_problem(problem)}") from None
+
+
+_WANTED = {
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "a whole number"),
+    **dict.fromkeys(("float_type", "float_parsing"), "a number"),
+    **dict.fromkeys(("bool_type", "bool_parsing"), "true or false"),
+    "string_type": "a text",
+}
+
+
+def plain_problem(problem: Mapping[str, Any]) -> str:
+    """What is wrong according to one of pydantic's errors; of a value of another kind what to give."""
+    wanted = _WANTED.get(problem["type"])
+    return f"give {wanted}" if wanted else str(problem["msg"]).removeprefix("Value error, ")
 
 
 def suggestion(name: str, known: Iterable[str], kind: str) -> str:
@@ -128,17 +148,29 @@ def find_database(
     Raises UsageError when the profile is unknown or cannot be read, or its password variable is not set.
     """
     environ = os.environ if environ is None else environ
-    wanted = name_or_url or environ.get(DATABASE_VARIABLE) or DEFAULT_DATABASE
+    variable = environ.get(DATABASE_VARIABLE)
+    if variable and not name_or_url:
+        try:
+            return find_database(variable, environ=environ, folder=folder)
+        except UsageError as error:
+            raise UsageError(f"environment variable {DATABASE_VARIABLE}: {error}") from None
+    wanted = name_or_url or DEFAULT_DATABASE
     if "://" in wanted:
         return Database(name=wanted.partition("://")[0].partition("+")[0], url=wanted)
     path = _profile_file(folder or Path.cwd())
     profiles = _read_profiles(path) if path else {}
+    can_be_shown = _CAN_BE_SHOWN.fullmatch(wanted)
+    if wanted not in profiles and can_be_shown and Path(wanted).suffix in _FILES:
+        url = f"sqlite:///{Path(wanted).as_posix()}"
+        raise UsageError(
+            f"no database profile is named {wanted}; a file is named by a URL: did you mean {url}?"
+        )
     if wanted not in profiles:
         if path is None:
             advice = f"there is no {PROFILE_FILE} here or above; give a URL such as {DEFAULT_DATABASE}"
         else:
             advice = f"{path}: {suggestion(wanted, profiles, 'profiles')}"
-        if not _CAN_BE_SHOWN.fullmatch(wanted):
+        if not can_be_shown:
             raise UsageError(
                 f"the database is neither a URL (system://user@host/name) nor a profile: {advice}"
             )
@@ -162,8 +194,19 @@ class _Profile(BaseModel):
     password_env: str | None = None
     """Name of the environment variable that holds the password."""
     options: dict[str, str] = {}
-    """What follows `?` in a URL, such as `driver = "ODBC Driver 18 for SQL Server"`."""
+    """What follows `?` in a URL, such as `driver = "ODBC Driver 18 for SQL Server"`; true is `yes`."""
     schema_name: str | None = Field(default=None, alias="schema")
+
+    @field_validator("options", mode="before")
+    @classmethod
+    def _as_texts(cls, options: Any) -> Any:
+        if not isinstance(options, dict):
+            return options
+        words = {True: "yes", False: "no"}
+        return {
+            name: words[value] if isinstance(value, bool) else str(value) if isinstance(value, int) else value
+            for name, value in options.items()
+        }
 
 
 def _profile_file(folder: Path) -> Path | None:
@@ -203,6 +246,8 @@ def _read_profile(name: str, values: Any, where: str, environ: Mapping[str, str]
     if isinstance(values, dict):
         for key in values:
             known = [f.alias or n for n, f in _Profile.model_fields.items()]
+            if key.casefold() in _PASSWORD_KEYS:
+                raise UsageError(f"{where}: {key} has no place in the file: {_PASSWORD_ADVICE}")
             if key not in known:
                 raise UsageError(f"{where}: unknown key {key}: {suggestion(key, known, 'keys')}")
         _refuse_control_characters(values, where)
@@ -211,14 +256,21 @@ def _read_profile(name: str, values: Any, where: str, environ: Mapping[str, str]
     except ValidationError as error:
         problem = error.errors()[0]
         place = ".".join(str(part) for part in problem["loc"])
-        raise UsageError(f"{where}.{place}: {problem['msg']}") from None
+        raise UsageError(f"{where}.{place}: {plain_problem(problem)}") from None
     if (profile.url is None) == (profile.driver is None):
         raise UsageError(f"{where}: give either url, or driver with host, database, username …")
     password = None
     if profile.password_env is not None:
-        password = environ.get(profile.password_env)
-        if password is None:
-            raise UsageError(f"{where}: set the environment variable {profile.password_env} to the password")
+        variable = profile.password_env
+        if not re.fullmatch(r"[A-Za-z_]\w*", variable, re.ASCII):
+            raise UsageError(
+                f"{where}.password_env: not the name of an environment variable (letters, digits, _): "
+                f"{_PASSWORD_ADVICE}"
+            )
+        password = environ.get(variable)
+        if password is None:  # what is no name by custom may be the password itself, and is not repeated
+            named = variable if variable.isupper() else "that password_env names"
+            raise UsageError(f"{where}: set the environment variable {named} to the password")
     return Database(name, _profile_url(profile, password, where), profile.schema_name, profile.password_env)
 
 

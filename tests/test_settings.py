@@ -54,6 +54,8 @@ def test_settings_are_built_over_a_base() -> None:
         ({"batchsize": 1}, "no setting is named batchsize: did you mean batch_size?"),
         ({"zzz": 1}, "settings are: batch_size, workers"),
         ({"batch_size": 0}, "setting batch_size=0: Input should be greater than or equal to 1"),
+        ({"batch_size": "many"}, "setting batch_size='many': give a whole number"),
+        ({"pool_pre_ping": "x"}, "setting pool_pre_ping='x': give true or false"),
         ({"parse_mode": "quick"}, "setting parse_mode='quick': Input should be 'selective' or 'full'"),
     ],
 )
@@ -83,6 +85,21 @@ def test_a_url_a_variable_and_the_default(tmp_path: Path) -> None:
 def test_profiles_are_found_above_the_current_folder(folder: Path) -> None:
     assert find_database("here", environ={}, folder=folder).url == "sqlite:///mine.db"
     assert find_database(None, environ={"PROVENIR_LAB_DATABASE": "here"}, folder=folder).name == "here"
+
+
+def test_an_option_may_be_true(tmp_path: Path) -> None:
+    options = "{TrustServerCertificate = true, Encrypt = false, LoginTimeout = 5}"
+    text = f"[databases.here]\ndriver = 'mssql+pyodbc'\nhost = 'h'\noptions = {options}"
+    (tmp_path / "provenir_lab.toml").write_text(text, encoding="utf-8")
+    url = find_database("here", environ={}, folder=tmp_path).url
+    assert url.endswith("?Encrypt=no&LoginTimeout=5&TrustServerCertificate=yes")
+
+
+def test_a_wrong_profile_says_that_the_variable_names_it(tmp_path: Path) -> None:
+    with pytest.raises(
+        UsageError, match=r"^environment variable PROVENIR_LAB_DATABASE: no database profile is"
+    ):
+        find_database(None, environ={"PROVENIR_LAB_DATABASE": "nowhere"}, folder=tmp_path)
 
 
 def test_a_file_of_a_windows_editor_is_read(tmp_path: Path) -> None:
@@ -125,6 +142,15 @@ def test_a_profile_of_parts_with_its_password_from_the_environment(folder: Path)
         ("[databases.here]\nulr = 'sqlite:///x.db'", "here", "unknown key ulr: did you mean url?"),
         ("[databases.here]\nurl = 'x://y'\ndriver = 'mssql'", "here", "either url, or driver"),
         ("[databases.here]\nhost = 'x'", "here", "either url, or driver"),
+        ("[databases.here]\npassword = 'geheim1!'", "here", "password has no place in the file"),
+        (
+            "[databases.here]\nurl = 'mssql://h'\npassword_env = 'geheim1!'",
+            "here",
+            "not the name of an envir",
+        ),
+        ("[databases.here]\nurl = 'mssql://h'\npassword_env = 'geheim1'", "here", "that password_env names"),
+        ("[databases.here]\nurl = 'mssql://h'\nport = 'x'", "here", "here.port: give a whole number"),
+        ("", "my/lab.db", "did you mean sqlite:///my/lab.db?"),
         ("[databases.here]\nurl = 'no url'", "here", "not a database URL"),
     ],
 )
@@ -134,6 +160,7 @@ def test_what_is_wrong_with_a_profile(tmp_path: Path, content: str, wanted: str,
         find_database(wanted, environ={}, folder=tmp_path)
     assert message in str(refused.value)
     assert "\n" not in str(refused.value)
+    assert "geheim" not in str(refused.value)
 
 
 @pytest.mark.parametrize(

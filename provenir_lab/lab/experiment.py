@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from provenir_lab.errors import UsageError
 from provenir_lab.lab.record import STAGES
-from provenir_lab.settings import Settings, build_settings, suggestion
+from provenir_lab.settings import Settings, build_settings, plain_problem, suggestion
 
 TOGETHER = "everything accepted"
 """Name of the candidate that holds all accepted settings."""
@@ -297,15 +297,22 @@ def read_yaml(path: str | Path) -> Any:
         return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror or error}") from None
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UsageError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise UsageError(
+            f"{path}{place} is not YAML: {error.problem}; look at the indentation, and put "
+            "a text with : or # in quotes"
+        ) from None
+    except (UnicodeDecodeError, yaml.YAMLError):
+        raise UsageError(f"{path} is not YAML: it must be a text file in UTF-8") from None
 
 
 def first_problem(error: ValidationError) -> str:
     """`place: what is wrong`, of the first problem that pydantic found."""
     problem = error.errors()[0]
     place = ".".join(str(part) for part in problem["loc"])
-    text = problem["msg"].removeprefix("Value error, ")
+    text = plain_problem(problem)
     return f"{place}: {text}" if place else text
 
 

@@ -198,7 +198,10 @@ class Folder:
         try:
             return yaml.safe_load((self.path / name).read_text(encoding="utf-8"))
         except OSError:
-            raise UsageError(f"{self.path} holds no {name}: not a result of the lab") from None
+            raise UsageError(
+                f"{self.path} holds no {name}: not a result of the lab; name a folder that holds one, "
+                "such as results/baseline/20260102T030405Z-1a2b"
+            ) from None
         except (ValueError, yaml.YAMLError):
             raise UsageError(f"{self.path / name} is damaged: not YAML") from None
 

@@ -17,9 +17,12 @@ def clean(engine: sa.Engine, target: Target) -> dict[str, int]:
     Documents, `app_enums` and `app_campaign_cc` stay. Raises GuardError, with nothing deleted, if the schema
     carries no lab marker or holds an application without a `success` in the log.
     """
-    place = target.schema or "the database"
+    name = engine.url.database
+    place = str(name) if engine.dialect.name == "sqlite" else f"schema {target.schema} of database {name}"
     if not is_lab(engine, target):
-        raise GuardError(f"{place} carries no lab marker: nothing was deleted; `clean` works on labs only")
+        raise GuardError(
+            f"{place} is no lab (provenir-lab init makes one), and only labs are cleaned: nothing was deleted"
+        )
     dialect = engine.dialect.name
     metadata = build_tables({**target.tables, LOG_TABLE: target.log}, target.schema, dialect)
     every = {table.name: table for table in metadata.tables.values()}

@@ -193,7 +193,10 @@ def create_file(engine: sa.Engine) -> None:
     except FileExistsError:
         return
     except OSError as error:
-        raise UsageError(f"cannot create the database file {path}: {error.strerror}") from None
+        problem = f"cannot create the database file {path}"
+        if not path.parent.is_dir():
+            raise UsageError(f"{problem}: there is no folder {path.parent}: make the folder first") from None
+        raise UsageError(f"{problem} ({error.strerror}): name a folder that may be written") from None
 
 
 def sqlite_path(engine: sa.Engine) -> Path:

@@ -59,6 +59,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     new_lab("sqlite:///here.db", documents(2)).process()
     (tmp_path / "nothing.txt").write_text("nothing of use", encoding="utf-8")
     (tmp_path / "empty").mkdir()
+    (tmp_path / "broken.yaml").write_text('name: "x', encoding="utf-8")
+    (tmp_path / "plain.db").touch()
     return tmp_path
 
 
@@ -112,7 +114,10 @@ WRONG = [
     (["compare-code"], "see provenir-lab compare-code --help"),
     (["status", "--failed-csv", "empty"], "cannot be written"),
     (["contract", "check", "nothing.txt"], "a contract is a .json, .yaml or .yml file"),
-    (["init", "--database", "sqlite:///no/such/x.db"], "cannot create the database file"),
+    (["init", "--database", "sqlite:///no/such/x.db"], "make the folder first"),
+    (["run", "broken.yaml"], "broken.yaml, line "),
+    (["clean", "--yes", "--database", "sqlite:///plain.db"], "plain.db is no lab (provenir-lab init makes"),
+    (["report", "empty"], "name a folder that holds one, such as results/"),
 ]  # fmt: skip
 
 

@@ -56,7 +56,7 @@ def test_a_mistake_in_a_parameter_is_one_line_with_the_cell(tmp_path: Path) -> N
     ("names", "message"),
     [
         ({"run": 3}, "this notebook has no parameter run: did you mean runs?"),
-        ({"runs": "3"}, "parameter runs: Input should be a valid integer"),
+        ({"runs": "3"}, "parameter runs: give a whole number"),
         ({"runs": 0}, "parameter runs: Input should be greater than or equal to 1"),
         ({"profile": "tiny"}, "parameter profile: Input should be"),
     ],

@@ -36,7 +36,7 @@ def test_without_the_marker_nothing_is_deleted(lab: Lab) -> None:
     lab.writer().write([document(1)], [], SESSION)
     lab.run("DELETE FROM {}provenir_lab_marker")
     before = lab.counts()
-    with pytest.raises(GuardError, match="marker") as caught:
+    with pytest.raises(GuardError, match="is no lab") as caught:
         clean(lab.engine, lab.target)
     assert caught.value.exit_status == 2
     assert lab.counts() == before
@@ -61,5 +61,5 @@ def test_with_rows_that_the_lab_did_not_write_nothing_is_deleted(lab: Lab, stran
 
 def test_a_database_that_is_no_lab(engine: sa.Engine, target: Target) -> None:
     create_file(engine)
-    with pytest.raises(GuardError, match="marker"):
+    with pytest.raises(GuardError, match="is no lab"):
         clean(engine, target)
