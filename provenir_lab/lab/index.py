@@ -57,14 +57,16 @@ def pictures_of(result: CampaignResult) -> list[Picture]:
     judged = [d for d in result.decisions if d.ratio]
     pictures = []
     if judged:
-        rows = [(_label(d), {"ratio": d.ratio, "verdict": d.verdict}) for d in judged]
-        threshold = max(d.threshold_percent or 0 for d in judged) / 100
+        rows = [
+            (_label(d), {"ratio": d.ratio, "verdict": d.verdict}, (d.threshold_percent or 0) / 100)
+            for d in judged
+        ]
         faster = sum(d.verdict == "FASTER" for d in judged)
         alike = sum(d.kept for d in judged) - faster
         title = f"{faster} of {len(judged)} measured phases: FASTER" + (
             f"; {alike} more kept as no slower" if alike else ""
         )
-        pictures.append(draw.forest(data.forest(title, rows, threshold)))
+        pictures.append(draw.forest(data.forest(title, rows)))
     pictures.append(draw.waterfall(_waterfall(result)))
     workload = (result.end_to_end or result.baseline).summary["workload"]
     pictures.append(draw.forecast(data.forecast(_forecasts(result), workload["profile"])))

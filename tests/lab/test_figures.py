@@ -84,7 +84,7 @@ def test_forest_tells_estimates_from_verdicts(sweep: Result) -> None:
     assert [row.note for row in found.rows][:3] == ["estimate only"] * 3
     assert found.rows[-1].label.endswith("(confirmed)")
     assert all(row.low <= row.centre <= row.high for row in found.rows)
-    assert found.threshold == 0.03
+    assert set(found.thresholds) == {0.03}
 
 
 def test_sweep_is_in_order_of_the_setting_and_names_the_nominated(sweep: Result) -> None:
@@ -179,7 +179,19 @@ def test_waterfall_multiplies_and_shows_what_was_measured() -> None:
     found = data.waterfall([("II.1", 1.2), ("II.3", 1.1)], measured)
     assert found.product == pytest.approx(1.32)
     assert found.title == "Kept phases multiply to 1.32; measured end to end: 1.30 times"
+    assert found.span == pytest.approx((1, 1.36))
+    assert data.waterfall([("II.1", 1.1)], data.Interval("", 0.9, 0.85, 0.95)).span == pytest.approx(
+        (0.85, 1.1)
+    )
     assert data.waterfall([], None).title == "No phase was kept"
+
+
+def test_a_forest_shades_each_row_within_its_own_threshold() -> None:
+    ratio = {"centre": 1.1, "low": 1.0, "high": 1.2}
+    rows = [(name, {"ratio": ratio, "verdict": "INCONCLUSIVE"}, t) for name, t in (("a", 0.03), ("b", 0.2))]
+    found = data.forest("Two phases", rows)
+    assert found.thresholds == (0.03, 0.2)
+    assert "within each one&#39;s threshold" in draw.forest(found).svg.replace("'", "&#39;")
 
 
 def test_forecast_names_the_profile(baseline: Result) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
+from operator import mul
 from typing import Any
 
 from provenir_lab.lab.order import BASELINE
@@ -119,11 +121,12 @@ class Forest:
     title: str
     description: str
     rows: tuple[Interval, ...]
-    threshold: float
+    thresholds: tuple[float, ...]
+    """Of each row: 0.03 means 3 %."""
 
 
-def forest(title: str, comparisons: Sequence[tuple[str, Mapping[str, Any]]], threshold: float) -> Forest:
-    """Figure 3 from (label, comparison of `summary.json`)."""
+def forest(title: str, comparisons: Sequence[tuple[str, Mapping[str, Any], float]]) -> Forest:
+    """Figure 3 from (label, comparison of `summary.json`, its threshold)."""
     rows = tuple(
         Interval(
             label,
@@ -132,20 +135,22 @@ def forest(title: str, comparisons: Sequence[tuple[str, Mapping[str, Any]]], thr
             c["ratio"]["high"],
             c["verdict"] or "estimate only",
         )
-        for label, c in comparisons
+        for label, c, _ in comparisons
         if c["ratio"]
     )
+    thresholds = tuple(threshold for _, c, threshold in comparisons if c["ratio"])
     description = "; ".join(
         f"{r.label}: {r.centre:.3f} times the baseline's throughput, {r.low:.3f} to {r.high:.3f}, {r.note}"
         for r in rows
     )
-    return Forest(title, description + ".", rows, threshold)
+    return Forest(title, description + ".", rows, thresholds)
 
 
 def experiment_forest(summary: Summary) -> Forest:
     """Figure 3 of one experiment: its candidates; the confirmation, if there was one, apart."""
+    threshold = summary["threshold_percent"] / 100
     labelled = [
-        (c["variant"] + (" (confirmed)" if c["parts"] == [CONFIRM] else ""), c)
+        (c["variant"] + (" (confirmed)" if c["parts"] == [CONFIRM] else ""), c, threshold)
         for c in summary["comparisons"]
     ]
     judged = _judged(summary)
@@ -153,7 +158,7 @@ def experiment_forest(summary: Summary) -> Forest:
     if judged is not None:
         gain = f" at {judged['ratio']['centre']:.3f} times the throughput" if judged["ratio"] else ""
         title = f"{judged['variant']} is {judged['verdict']}{gain}"
-    return forest(title, labelled, summary["threshold_percent"] / 100)
+    return forest(title, labelled)
 
 
 @dataclass(frozen=True)
@@ -167,6 +172,13 @@ class Waterfall:
     steps: tuple[tuple[str, float], ...]
     product: float
     measured: Interval | None
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """The lowest and the highest that the axis has to show."""
+        levels = list(accumulate((ratio for _, ratio in self.steps), mul, initial=1.0))
+        ends = [self.measured.low, self.measured.high] if self.measured else []
+        return min(levels + ends), max(levels + ends)
 
 
 def waterfall(steps: Sequence[tuple[str, float]], measured: Interval | None) -> Waterfall:

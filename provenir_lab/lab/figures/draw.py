@@ -126,8 +126,9 @@ def forest(found: data.Forest) -> Picture:
     """Figure 3."""
 
     def draw(axes: Axes) -> None:
-        low, high = 1 / (1 + found.threshold), 1 + found.threshold
-        axes.axvspan(low, high, color=BAND, linewidth=0, zorder=0)
+        bounds = [1 + threshold for threshold in found.thresholds]
+        for i, bound in enumerate(bounds):
+            axes.barh(i, bound - 1 / bound, left=1 / bound, height=1, color=BAND, linewidth=0, zorder=0)
         axes.axvline(1, color=MUTED, linewidth=1)
         for i, row in enumerate(found.rows):
             judged = row.note != "estimate only"
@@ -143,12 +144,14 @@ def forest(found: data.Forest) -> Picture:
                 size=9,
             )
         axes.set_xscale("log")
-        ends = [v for r in found.rows for v in (r.low, r.high)] + [low, high]
+        ends = [v for r in found.rows for v in (r.low, r.high)]
+        ends += [1 / max(bounds, default=1), max(bounds, default=1)]
         width = math.log(max(ends) / min(ends))
         axes.set_xlim(min(ends) * math.exp(-0.06 * width), max(ends) * math.exp(0.5 * width))
         _ratios(axes.xaxis, *axes.get_xlim())
         _rows(axes, [row.label for row in found.rows])
-        axes.set_xlabel(f"throughput / baseline's throughput (shaded: within {found.threshold:.1%})")
+        same = f"within {found.thresholds[0]:.1%}" if len({*bounds}) == 1 else "within each one's threshold"
+        axes.set_xlabel(f"throughput / baseline's throughput (shaded: {same})")
 
     return _picture("forest", found, 1.2 + 0.42 * len(found.rows), draw)
 
@@ -183,8 +186,8 @@ def waterfall(found: data.Waterfall) -> Picture:
             labels.append(label)
         axes.axhline(1, color=MUTED, linewidth=1)
         axes.set_yscale("log")
-        top = max(found.product, found.measured.high if found.measured else 1, 1.05)
-        axes.set_ylim(0.97, top * 1.12)
+        low, high = found.span
+        axes.set_ylim(low * 0.97, max(high, 1.05) * 1.12)
         _ratios(axes.yaxis, *axes.get_ylim())
         axes.set_xticks(range(len(labels)), [textwrap.fill(label, 12) for label in labels])
         axes.set_ylabel("times the throughput (log)")
