@@ -20,6 +20,7 @@ from provenir_lab.mapping.contract import Contract
 from provenir_lab.processing.cluster import Dask, open_cluster
 from provenir_lab.processing.coordinator import BATCHES_PER_SPAN, Pool, run_spans
 from provenir_lab.processing.outcome import Outcome, Tally, outcome_of
+from provenir_lab.processing.patience import patiently
 from provenir_lab.processing.place import fitted
 from provenir_lab.processing.worker import Job, Span, Worker
 from provenir_lab.progress import Progress, Step, silent
@@ -126,7 +127,10 @@ def process(
                 tally = _run_one(job, Span(first, last, request.limit), report)
             described = cluster.description if cluster else None
         if tally.worker_deaths or dask:  # batches of a dead worker are logged, but their counts died with it
-            succeeded, failed = outcomes(engine, target, session.session_id)
+            # what is done stands in the log: a database that fails in passing now costs no outcome
+            succeeded, failed = patiently(
+                lambda: outcomes(engine, target, session.session_id), job.patience()
+            )
             tally.succeeded, tally.failed = succeeded, Counter(failed)
     finally:
         engine.dispose()

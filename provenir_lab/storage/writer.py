@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from provenir_lab.errors import DatabaseError, DatabaseRefusal
 from provenir_lab.settings import Settings
-from provenir_lab.storage.database import translated, writing
+from provenir_lab.storage.database import reading, translated, writing
 from provenir_lab.storage.duplicates import Duplicates, Rows, Settled
 from provenir_lab.storage.ids import among, as_parameter
 from provenir_lab.storage.keys import Keys, keys_of
@@ -113,6 +113,7 @@ class Writer:
         self._duplicates = duplicates_in(engine, target, columns)
         keys = keys_of(target.tables, order)
         self._count = _count_query([tables[name] for name in order], keys, dialect)
+        self._base = tables[keys.base].c[keys.base_key] if keys.base is not None else None
         self._contacts: _Contacts | None = None
         if keys.contact is not None:
             name, named, owner = keys.contact, columns[keys.contact], keys.owners[keys.contact]
@@ -145,7 +146,20 @@ class Writer:
             # the caller and so looked up again; a document alone is at fault only if it fails twice.
             if len(documents) != 1 or refusal.category != "constraint_violation":
                 raise
-        return self._write(documents, failures, session)
+        try:
+            return self._write(documents, failures, session)
+        except DatabaseRefusal as refusal:
+            raise self._explained(refusal, documents[0][0]) from None
+
+    def _explained(self, refusal: DatabaseRefusal, app_id: int) -> DatabaseRefusal:
+        """What to say of a document that the database refuses: that somebody has loaded it, if so."""
+        if self._base is None or refusal.category != "constraint_violation":
+            return refusal
+        with reading(self._engine) as connection:
+            if connection.scalar(sa.select(sa.literal(1)).where(self._base == app_id)) is None:
+                return refusal
+        reason = f"already in {self._base.table.name}, loaded outside of this log; left as it is"
+        return DatabaseRefusal(refusal.category, reason)
 
     def _write(
         self,

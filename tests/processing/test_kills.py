@@ -20,11 +20,12 @@ import pytest
 from labs import FIRST_ID, digests, documents, failed, new_lab, put, rows
 
 from provenir_lab.api import Lab
-from provenir_lab.errors import LabError
-from provenir_lab.processing import coordinator
+from provenir_lab.errors import LabError, TransientError
+from provenir_lab.processing import coordinator, processor
 from provenir_lab.processing.outcome import Tally
 from provenir_lab.processing.worker import Span
 from provenir_lab.progress import Step
+from provenir_lab.storage import log
 
 RUN_AND_TELL = Path(__file__).with_name("run_and_tell.py")
 
@@ -106,7 +107,10 @@ def test_workers_end_with_their_parent_and_a_rerun_completes(
     assert_whole(lab, expected)
 
 
-def test_the_spans_of_a_dead_worker_are_run_again(sqlite_url: str, expected: dict[str, object]) -> None:
+def test_the_spans_of_a_dead_worker_are_run_again(
+    sqlite_url: str, expected: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And what was done is read from the log, though that fails in passing."""
     lab = new_lab(sqlite_url, documents(200), workers=2, batch_size=5, stop_after_failures=5)
     killed: list[int] = []
 
@@ -116,6 +120,14 @@ def test_the_spans_of_a_dead_worker_are_run_again(sqlite_url: str, expected: dic
             killed.append(victim.pid)
             victim.kill()
 
+    failures = iter([TransientError("made up")])
+
+    def read_in_the_end(*arguments: Any) -> Any:
+        for failure in failures:
+            raise failure
+        return log.outcomes(*arguments)
+
+    monkeypatch.setattr(processor, "outcomes", read_in_the_end)
     lab._progress = kill_once
     outcome = lab.process()
     assert killed

@@ -231,6 +231,8 @@ def test_an_application_loaded_by_hand_is_left_untouched(sqlite_url: str) -> Non
     execute(lab, "DELETE FROM processing_log")
     outcome = lab.process()
     assert outcome.failed == {"constraint_violation": 1}
+    ((_, (_, reason)),) = failed(lab).items()
+    assert reason == "already in app_base, loaded outside of this log; left as it is"
     assert outcome.succeeded == 9
     assert rows(lab, f"SELECT * FROM app_base WHERE app_id = {made[0].app_id}") == before
 
