@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from provenir_lab.api.base import File, Place
+from provenir_lab.errors import UsageError
 from provenir_lab.lab import MIGRATION_DOCUMENTS
 from provenir_lab.progress import Say, unsaid
+from provenir_lab.settings import suggestion
 
 if TYPE_CHECKING:
     from provenir_lab.lab.campaign import CampaignResult
@@ -37,9 +39,13 @@ class Measuring(Place):
         on with the newest interrupted one, as it was asked for. `options` are those of
         `lab.session.run_baseline`.
         """
+        from provenir_lab.lab.experiment import DOCUMENT_PROFILES
         from provenir_lab.lab.plan import BASELINE_NAME
         from provenir_lab.lab.record import interrupted_result
 
+        if profile not in DOCUMENT_PROFILES:  # now rather than in the notebook's kernel
+            hint = suggestion(profile, DOCUMENT_PROFILES, "profiles")
+            raise UsageError(f"no document profile is named {profile}: {hint}")
         if resume:
             options["folder"] = interrupted_result(results, options.get("name", BASELINE_NAME))
         asked = {"runs": runs, "documents": documents, "profile": profile, "results": results, **options}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -41,6 +41,9 @@ class Documents(BaseModel):
         if isinstance(self.count, int) and self.count < 1:
             raise ValueError("count must be at least 1, or auto")
         return self
+
+
+DOCUMENT_PROFILES: tuple[str, ...] = get_args(Documents.model_fields["profile"].annotation)
 
 
 class QuickForm(BaseModel):

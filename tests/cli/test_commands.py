@@ -295,6 +295,10 @@ def test_clean_asks_or_refuses(database: str, capsys: Captured, monkeypatch: pyt
         (["status", "--database", "oracle://x/y"], "oracle"),
         (["report", "nowhere"], "nowhere"),
         (["baseline", "--documents", "lots"], "--documents lots"),
+        (
+            ["baseline", "--profile", "compct"],
+            "error: no document profile is named compct: did you mean compact",
+        ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
