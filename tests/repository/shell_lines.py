@@ -96,6 +96,10 @@ class Page:
             self._old_name(program, words)
         elif program in ("python", "python3", "py"):
             self._python(words)
+        elif program == "papermill":
+            notebook, output, *parameters = words
+            few = ["-p", "runs", "2", "-p", "documents", str(FEW)]  # the last value of a name is taken
+            ended(sys.executable, "-m", "papermill", str(ROOT / notebook), output, *parameters, *few)
         elif program == "ruff":
             ended(sys.executable, "-m", "ruff", *words)
         else:
