@@ -46,10 +46,15 @@ def render_index(folder: str | Path) -> Path:
     pictures = pictures_of(result)
     for picture in pictures:
         kept.write(f"figures/{picture.name}.svg", standalone(picture.svg))
-    kept.write(
-        "tables/decisions.csv", records_csv([asdict(line) for line in (*result.decisions, *result.reverts)])
-    )
+    lines = [_csv_record(line) for line in (*result.decisions, *result.reverts)]
+    kept.write("tables/decisions.csv", records_csv(lines))
     return kept.write("index.html", page("index.html.j2", _values(result, pictures)))
+
+
+def _csv_record(decision: Decision) -> dict[str, Any]:
+    """A decision with its expected gain in two columns, which a spreadsheet reads as numbers."""
+    low, high = decision.expected_gain_percent or (None, None)
+    return {**asdict(decision), "expected_gain_percent": {"low": low, "high": high}}
 
 
 def pictures_of(result: CampaignResult) -> list[Picture]:

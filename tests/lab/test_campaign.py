@@ -1,6 +1,8 @@
 """Campaigns in a simulated workshop: what is kept, reverted, skipped, resumed, and what the index says."""
 
+import csv
 import datetime as dt
+import io
 import itertools
 import json
 import re
@@ -135,6 +137,15 @@ def test_decisions_with_their_evidence(finished: tuple[CampaignResult, Simulatio
     lines = (result.folder / "decisions.jsonl").read_text(encoding="utf-8").splitlines()
     assert [json.loads(line)["hypothesis"] for line in lines] == ["Larger batches amortise commits."] * 4
     assert tuple(read_decisions(result.folder)) == result.decisions
+
+
+def test_a_spreadsheet_reads_the_expected_gain_as_numbers(tmp_path: Path) -> None:
+    expected = experiment(expected_gain_percent=[-10, 0])
+    result = campaign(tmp_path, Simulation(), [expected, LOGGING])
+    text = (result.folder / "tables" / "decisions.csv").read_text(encoding="utf-8-sig")
+    first, second = csv.DictReader(io.StringIO(text, newline=""))
+    assert [first[f"expected_gain_percent.{end}"] for end in ("low", "high")] == ["-10.0", "0.0"]
+    assert [second[f"expected_gain_percent.{end}"] for end in ("low", "high")] == ["", ""]
 
 
 def test_accepted_settings_and_the_revert_of_one(
