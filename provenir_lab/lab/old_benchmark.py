@@ -15,6 +15,7 @@ from provenir_lab.lab.experiment import Documents
 from provenir_lab.lab.explore import View
 from provenir_lab.lab.measure import timed_run
 from provenir_lab.lab.record import MEASURE, Folder, Result, Run, Slot
+from provenir_lab.lab.statistics import median
 from provenir_lab.lab.summary import worker_gains, workers_of
 from provenir_lab.progress import Progress, Step, silent
 from provenir_lab.settings import build_settings
@@ -100,8 +101,8 @@ class OldBenchmark:
 
     @staticmethod
     def _times(workers: int, runs: list[Run]) -> tuple[object, ...]:
-        wall = statistics.median(run.wall_seconds for run in runs)
-        work = statistics.median(run.seconds for run in runs)
+        wall = median([run.wall_seconds for run in runs])
+        work = median([run.seconds for run in runs])
         rates = [run.rec_per_min for run in runs]
         return (
             f"{runs[0].documents:,}",
@@ -110,7 +111,7 @@ class OldBenchmark:
             f"{work:.2f}",
             f"{1 - work / wall:.0%}",
             f"{runs[0].documents / wall * 60:,.0f}",
-            f"{statistics.median(rates):,.0f}",
+            f"{median(rates):,.0f}",
             f"{max(rates) / min(rates):.2f}",
         )
 

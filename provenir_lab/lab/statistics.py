@@ -120,15 +120,23 @@ def rank_sum_estimate(first: Sequence[float], second: Sequence[float], confidenc
     )
 
 
+def median(values: Sequence[float]) -> float:
+    """The median of rates or of times, over their logarithms: of an even number the geometric mean of the two
+    in the middle, so that the median rate and the median time are of the same run.
+    """
+    low, high = statistics.median_low(values), statistics.median_high(values)
+    return low if low == high else math.sqrt(low * high)
+
+
 def median_estimate(values: Sequence[float], confidence: float = 0.95) -> Estimate:
-    """The median with the exact interval between two order statistics.
+    """The `median` with the exact interval between two order statistics.
 
     With fewer than six values no 95 % interval exists: the range is given with the confidence it has.
     """
     ordered, n = sorted(values), len(values)
     tails = list(accumulate(math.comb(n, k) / 2**n for k in range((n + 1) // 2)))
     k = max(1, sum(tail <= (1 - confidence) / 2 for tail in tails))
-    return Estimate(statistics.median(ordered), ordered[k - 1], ordered[-k], max(0.0, 1 - 2 * tails[k - 1]))
+    return Estimate(median(ordered), ordered[k - 1], ordered[-k], max(0.0, 1 - 2 * tails[k - 1]))
 
 
 def median_absolute_deviation(values: Sequence[float]) -> float:

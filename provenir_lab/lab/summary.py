@@ -155,7 +155,7 @@ def _median_slices(runs: Sequence[Run]) -> list[dict[str, float]]:
         rates = [count / run.slices[i][1] * 60 for run in alike if run.slices[i][1] > 0]
         done += count
         if rates:
-            slices.append({"documents": done, "rec_per_min": plain_statistics.median(rates)})
+            slices.append({"documents": done, "rec_per_min": statistics.median(rates)})
     return slices
 
 
@@ -210,12 +210,12 @@ def baseline_metrics(runs: Sequence[Run]) -> dict[str, Any]:
     rates = [run.rec_per_min for run in runs if run.valid]
     seconds = [run.seconds for run in runs if run.valid]
     return {
-        "median_rec_per_min": plain_statistics.median(rates),
+        "median_rec_per_min": statistics.median(rates),
         "mean_rec_per_min": plain_statistics.fmean(rates),
         "stdev_rec_per_min": statistics.spread(rates),
         "min_rec_per_min": min(rates),
         "max_rec_per_min": max(rates),
-        "median_time_seconds": plain_statistics.median(seconds),
+        "median_time_seconds": statistics.median(seconds),
         "stdev_time_seconds": statistics.spread(seconds),
         "num_runs": len(rates),
         "confidence": statistics.confidence_label(rates),

@@ -1,6 +1,7 @@
 """Whole experiments in a simulated workshop: order of steps, looks, sweeps, resume, and what is on disk."""
 
 import json
+import math
 import re
 from collections import Counter
 from pathlib import Path
@@ -225,7 +226,9 @@ def test_a_baseline(tmp_path: Path) -> None:
     }  # fmt: skip
     rates = sorted(r.rec_per_min for r in result.runs if r.part == "measure")
     assert metrics["num_runs"] == 10
-    assert metrics["median_rec_per_min"] == pytest.approx((rates[4] + rates[5]) / 2)
+    assert metrics["median_rec_per_min"] == pytest.approx(math.sqrt(rates[4] * rates[5]))
+    times = metrics["median_time_seconds"] / 60 * metrics["median_rec_per_min"]
+    assert times == pytest.approx(result.runs[-1].documents, rel=1e-6)
     assert metrics["confidence"] == "High"
     assert result.summary["noise"]["pairs"] == 5
     assert result.summary["forecast"]["documents"] == 11_000_000

@@ -14,6 +14,7 @@ from typing import Any
 
 from provenir_lab.lab.order import BASELINE
 from provenir_lab.lab.record import CALIBRATION, CONFIRM, MEASURE, STAGES, WARM_UP, Run
+from provenir_lab.lab.statistics import median
 from provenir_lab.lab.summary import odd_runs, scaling_summary, workers_of
 
 Summary = Mapping[str, Any]
@@ -90,7 +91,7 @@ def points(summary: Summary, runs: Sequence[Run]) -> Points:
         for variant in (v["variant"] for v in summary["variants"]):
             values = tuple(r.rec_per_min for r in runs if (r.part, r.variant) == (part, variant) and r.valid)
             if values:
-                strips[part, variant] = Strip(f"{variant}{note}", values, statistics.median(values))
+                strips[part, variant] = Strip(f"{variant}{note}", values, median(values))
     judged = _judged(summary)
     part, named = (judged["parts"][-1], judged["variant"]) if judged else (MEASURE, BASELINE)
     title = f"{named} has no valid run beside the baseline's"

@@ -145,7 +145,8 @@ def forest(found: data.Forest) -> Picture:
             )
         axes.set_xscale("log")
         ends = [v for r in found.rows for v in (r.low, r.high)]
-        ends += [1 / max(bounds, default=1), max(bounds, default=1)]
+        widest = max(bounds, default=1.1)
+        ends += [1 / widest, widest]
         width = math.log(max(ends) / min(ends))
         axes.set_xlim(min(ends) * math.exp(-0.06 * width), max(ends) * math.exp(0.5 * width))
         _ratios(axes.xaxis, *axes.get_xlim())
