@@ -11,6 +11,7 @@ import typer
 from provenir_lab.cli.options import ContractFile, Database, Json, Metrics, Quiet, Schema, open_lab
 from provenir_lab.cli.output import show, show_message
 from provenir_lab.errors import LabError, UsageError
+from provenir_lab.storage.database import masked
 
 
 def init(
@@ -143,6 +144,8 @@ def clean(
     if not yes:
         if not sys.stdin.isatty():
             raise UsageError("clean deletes rows and cannot ask here: give --yes if that is meant")
-        if not typer.confirm(f"Delete all rows that {lab!r} has written?", err=True):
+        schema_too = "" if lab.database.url.startswith("sqlite") else f", schema {lab.target.schema}"
+        place = f"{masked(lab.database.url)}{schema_too}"
+        if not typer.confirm(f"Delete all rows that provenir-lab has written to {place}?", err=True):
             raise LabError("not confirmed: nothing was deleted")
     show(lab.clean(), as_json=json)

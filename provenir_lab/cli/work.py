@@ -18,7 +18,7 @@ from provenir_lab.cli.options import (
     open_lab,
     settings_of,
 )
-from provenir_lab.cli.output import show, show_json
+from provenir_lab.cli.output import show, show_json, show_message
 
 
 def process(
@@ -99,6 +99,9 @@ def process(
         metrics=metrics,
     )
     show(outcome, as_json=json)
+    if outcome.failed:
+        advice = "each with its reason: provenir-lab status --failed-csv failed.csv"
+        show_message(f"{sum(outcome.failed.values())} failed; {advice}", quiet=quiet or json)
     if strict and outcome.failed:
         raise typer.Exit(1)
 

@@ -7,6 +7,7 @@ one removes its entry and leaves the others.
 
 from __future__ import annotations
 
+import difflib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -17,7 +18,7 @@ from provenir_lab.display import html_table
 from provenir_lab.errors import UsageError
 from provenir_lab.lab.experiment import read_yaml, variant_name
 from provenir_lab.lab.record import Folder
-from provenir_lab.settings import Settings, build_settings, suggestion
+from provenir_lab.settings import Settings, build_settings
 
 if TYPE_CHECKING:
     from provenir_lab.lab.explore import View
@@ -169,10 +170,11 @@ class Accepted:
         """
         gone = self.belongs(phase, campaign)
         if not gone:
-            known = [str(entry.get("experiment") or name) for name, entry in self.entries.items()]
-            raise UsageError(
-                f"nothing accepted belongs to {phase}: {suggestion(phase, known, 'experiments')}"
-            )
+            known = [n for name, e in self.entries.items() for n in (name, e.get("experiment")) if n]
+            near = difflib.get_close_matches(phase, known, n=1)
+            kept = ", ".join(f"{e.get('phase', 'by hand')} ({name})" for name, e in self.entries.items())
+            hint = f"did you mean {near[0]}?" if near else f"accepted is: {kept or 'nothing'}"
+            raise UsageError(f"nothing accepted belongs to {phase}: {hint}")
         return Accepted({name: entry for name, entry in self.entries.items() if name not in gone})
 
     def belongs(self, phase: str, campaign: str | None = None) -> list[str]:

@@ -205,6 +205,8 @@ class Outcome:
 
     def summary(self) -> list[tuple[str, object]]:
         """Label and value of what people look at first."""
+        if not (self.documents or self.skipped or self.source_duplicates):
+            return [("documents", "none, nothing is pending")]
         lines: list[tuple[str, object]] = [
             ("documents", self.documents),
             ("succeeded", self.succeeded),

@@ -69,6 +69,21 @@ def test_plain_output_is_for_people(database: str, capsys: Captured) -> None:
     assert "succeeded" in out
 
 
+def test_nothing_pending_is_one_line(database: str, capsys: Captured) -> None:
+    new_lab(database)
+    assert run("process") == 0
+    assert capsys.readouterr().out == "documents  none, nothing is pending\n"
+
+
+def test_failures_say_where_their_reasons_are(database: str, capsys: Captured) -> None:
+    good, bad = documents(2)
+    new_lab(database, [good, spoil(bad, next(iter(FAULTS)))])
+    assert run("process") == 0
+    error = capsys.readouterr().err
+    assert error == "1 failed; each with its reason: provenir-lab status --failed-csv failed.csv\n"
+    parse(words_of(error.partition("reason: ")[2])[1:])
+
+
 def test_quiet_and_json_leave_standard_error_alone(database: str, capfd: pytest.CaptureFixture[str]) -> None:
     run("init", "--json")
     run("generate", "--count", "3", "--json")
@@ -260,8 +275,10 @@ def test_clean_asks_or_refuses(database: str, capsys: Captured, monkeypatch: pyt
     assert run("clean") == 2
     assert "--yes" in capsys.readouterr().err
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
-    monkeypatch.setattr("typer.confirm", lambda *_, **__: False)
+    asked: list[str] = []
+    monkeypatch.setattr("typer.confirm", lambda question, **_: bool(asked.append(question)))
     assert run("clean") == 1
+    assert asked == ["Delete all rows that provenir-lab has written to sqlite:///here.db?"]
     assert digests(lab) == before
 
 

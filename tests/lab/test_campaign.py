@@ -206,7 +206,9 @@ def test_one_phase_of_a_finished_campaign_is_reverted(tmp_path: Path) -> None:
     check_page(text)
     assert "REVERTED" in text
     assert "batch_size" not in text.partition("Settings that were kept")[2].partition("</table>")[0]
-    with pytest.raises(UsageError, match=r"nothing accepted belongs to II\.1"):
+    with pytest.raises(
+        UsageError, match=r"nothing accepted belongs to II\.1: accepted is: II\.3 \(prefetch\)"
+    ):
         revert_phase(file, "II.1", results=results)
     assert revert_phase(file, "prefetch", results=results).values() == {}
 
