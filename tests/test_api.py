@@ -6,12 +6,15 @@ import subprocess
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 from IPython.display import HTML
-from labs import documents, new_lab
+from labs import SAMPLES, documents, new_lab
 
 import provenir_lab as pl
+from provenir_lab import cli
 from provenir_lab.display import Facts, html_table, text_lines
 from provenir_lab.errors import GuardError, UsageError
 from provenir_lab.mock import spoil
@@ -40,6 +43,30 @@ def test_every_public_name_exists() -> None:
         assert getattr(pl, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'Lap'"):
         _ = pl.Lap  # type: ignore[attr-defined]
+
+
+def test_lab_has_a_method_for_every_command() -> None:
+    group: Any = typer.main.get_command(cli.app)
+    methods = {"contract": "check_contract"}
+    for name in group.commands:
+        assert callable(getattr(pl.Lab, methods.get(name, name.replace("-", "_")), None)), name
+
+
+def test_mapped_files_are_iterated_and_show_themselves(sqlite_url: str, tmp_path: Path) -> None:
+    (tmp_path / "a.xml").write_text(documents(1)[0].text, encoding="utf-8")
+    (tmp_path / "b.xml").write_text("<nothing/>", encoding="utf-8")
+    found = pl.Lab(sqlite_url).map(tmp_path)
+    assert len(found) == 2
+    assert [next(iter(mapped)) for mapped in found] == ["file", "file"]
+    assert "rejected" in list(found)[1]
+    shown = found._repr_html_()
+    assert "app_base 1" in shown
+    assert "rejected: " in shown
+
+
+def test_a_contract_is_checked_against_its_tables(sqlite_url: str) -> None:
+    lab = new_lab(sqlite_url)
+    assert lab.check_contract().facts["database"].endswith("fits")
 
 
 def test_a_lab_never_shows_its_password() -> None:
@@ -157,7 +184,7 @@ class _Tags(HTMLParser):
 
 def test_every_result_is_a_well_formed_table(sqlite_url: str) -> None:
     lab = new_lab(sqlite_url, [spoil(d, "doctype") if d.app_id % 3 == 0 else d for d in documents(12)])
-    results = [lab.process(), lab.status(), lab.verify(), lab.clean()]
+    results = [lab.process(), lab.status(), lab.verify(), lab.clean(), lab.map(SAMPLES), lab.check_contract()]
     for result in results:
         page = result._repr_html_()
         parser = _Tags()

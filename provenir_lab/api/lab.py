@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from provenir_lab.api.base import File
+from provenir_lab.api.mapped import MappedFiles
 from provenir_lab.api.measuring import Measuring
 from provenir_lab.display import Facts
 from provenir_lab.errors import UsageError
@@ -24,6 +24,7 @@ from provenir_lab.processing.place import fitted
 from provenir_lab.processing.processor import Request, process
 from provenir_lab.processing.status import Status, read_status, write_failed_csv
 from provenir_lab.processing.verify import Verification, verify
+from provenir_lab.progress import Progress
 from provenir_lab.settings import Database, Settings, build_settings, suggestion
 from provenir_lab.storage import cleanup
 from provenir_lab.storage.database import masked
@@ -32,6 +33,7 @@ from provenir_lab.storage.writer import utc_now
 
 if TYPE_CHECKING:
     from provenir_lab.doctor import Checkup
+    from provenir_lab.lab.record import Result
 
 EXECUTORS = ("processes", "dask")
 
@@ -47,6 +49,20 @@ class Lab(Measuring):
     Every method raises UsageError or one of its kin for what the caller can put right, DatabaseError when the
     database fails.
     """
+
+    @classmethod
+    def demo(cls, folder: File = "demo", *, progress: Progress | None = None) -> Result:
+        """A lab on SQLite in a folder of its own, with documents, a baseline of 5 runs and its report."""
+        place = Path(folder)
+        try:
+            place.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(f"{place}: cannot be made ({error.strerror}): name another folder") from None
+        file = place / "demo.db"
+        lab = cls(f"sqlite:///{file.as_posix()}", progress=progress)
+        if not file.exists():
+            lab.init()
+        return lab.baseline(runs=5, results=place / "results", notebook=True)
 
     # ---- documents and tables
 
@@ -197,15 +213,15 @@ class Lab(Measuring):
             write_metrics(Path(metrics), outcome, masked(self.database.url), utc_now())
         return outcome
 
-    def map(self, *files: File, **settings: Any) -> Iterator[dict[str, Any]]:
-        """The rows that files map to, without a database; one plain dict, fit for JSON, a file:
+    def map(self, *files: File, **settings: Any) -> MappedFiles:
+        """The rows that files map to, without a database, to be iterated over: for each file one plain dict,
+        fit for JSON, made when its turn comes:
 
         `{"file", "app_id", "rows": {table: [{column: value}]}}` or
         `{"file", "rejected": {"category", "reason"}}`; dates as ISO text, decimals as text.
         """
         mapper = self._mapper(build_settings(settings, self.settings))
-        for file in intake.find_files(files):
-            yield intake.mapped_file(mapper, file)
+        return MappedFiles(mapper, tuple(intake.find_files(files)))
 
     def verify(self, sample: int | None = 1000) -> Verification:
         """Maps documents again and compares with the tables: an evenly spread `sample`, or all (None)."""

@@ -238,15 +238,10 @@ def demo(
     quiet: Quiet = False,
 ) -> None:
     """Show it all on SQLite in a folder of its own. Makes documents, a baseline of 5 runs and its report."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"{folder}: cannot be made ({error.strerror})") from None
-    file = folder / "demo.db"
-    lab = open_lab(f"sqlite:///{file.as_posix()}", None, quiet=quiet)
-    if not file.exists():
-        lab.init()
-    _show(lab.baseline(runs=5, results=folder / "results", notebook=True), json)
+    from provenir_lab.api import Lab
+    from provenir_lab.progress import silent
+
+    _show(Lab.demo(folder, progress=silent if quiet else None), json)
 
 
 @contextmanager

@@ -117,7 +117,7 @@ def map_(
     """Print the rows that documents map to, as JSON. A line for each document; needs no database."""
     found = open_lab("sqlite:///lab.db", contract, quiet=quiet).map(*files, **settings_of(set_))
     if json:
-        show_json({"documents": list(found)})
+        show_json(found.to_dict())
     else:
         for mapped in found:
             show_json(mapped)
