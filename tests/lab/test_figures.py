@@ -201,7 +201,8 @@ def test_forecast_names_the_profile(baseline: Result) -> None:
 
 
 @pytest.mark.parametrize(
-    ("hours", "text"), [(0.5, "30 minutes"), (1.0, "1.0 hours"), (47.9, "47.9 hours"), (72, "3.0 days")]
+    ("hours", "text"),
+    [(0.5, "30 minutes"), (1.3, "78 minutes"), (2.0, "2.0 hours"), (47.9, "47.9 hours"), (72, "3.0 days")],
 )
 def test_duration(hours: float, text: str) -> None:
     assert data.duration(hours) == text

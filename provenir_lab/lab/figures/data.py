@@ -100,6 +100,7 @@ def points(summary: Summary, runs: Sequence[Run]) -> Points:
         title = f"{named}: median {first.median:,.0f} records a minute" + (
             "" if named == BASELINE else f", {BASELINE}: {base.median:,.0f}"
         )
+        title += " (confirmation)" * (part == CONFIRM)
     described = (f"{s.label}: {len(s.values)} runs, median {s.median:,.0f}" for s in strips.values())
     return Points(title, f"{'; '.join(described)}.", tuple(strips.values()))
 
@@ -364,8 +365,8 @@ def forecast(rows: Sequence[tuple[str, Mapping[str, Any]]], profile: str) -> For
 
 
 def duration(hours: float) -> str:
-    """`0.4 h` in minutes, up to two days in hours, then in days."""
-    if hours < 1:
+    """Up to two hours in minutes, up to two days in hours, then in days."""
+    if hours < 2:
         return f"{hours * 60:.0f} minutes"
     return f"{hours:.1f} hours" if hours < 48 else f"{hours / 24:.1f} days"
 
