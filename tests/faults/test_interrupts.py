@@ -109,6 +109,7 @@ def test_a_measured_run_ends_with_its_starter(sqlite_url: str) -> None:
         started: list[psutil.Process] = []
         while sum("spawn_main" in " ".join(process.cmdline()) for process in started) < 2:
             assert starter.poll() is None
+            threading.Event().wait(0.05)
             started = psutil.Process(starter.pid).children(recursive=True)
         starter.kill()  # a zombie until the end of the test, as under a shell that is busy
         _, alive = psutil.wait_procs(started, timeout=PATIENCE)
