@@ -19,7 +19,14 @@ from provenir_lab.storage.database import masked
 Options = dict[str, str]
 """Option -> value, both as typed."""
 
-OLD_OPTIONS = ("--workers", "--batch-size", "--limit", "--app-id-start", "--app-id-end", "--log-level")
+OLD_OPTIONS = {
+    "--workers": "how many worker processes",
+    "--batch-size": "documents per transaction",
+    "--limit": "how many documents",
+    "--app-id-start": "first app_id of a range",
+    "--app-id-end": "last app_id of a range, included",
+    "--log-level": "least severe log line that is written: DEBUG, INFO, WARNING or ERROR",
+}
 POOL_OPTIONS = ("--min-pool-size", "--max-pool-size", "--connection-timeout")
 POOL_FLAGS = ("--enable-pooling", "--enable-mars")
 POOL_ADVICE = "connections are pooled by each worker; see the settings pool and pool_recycle_seconds"
@@ -36,6 +43,8 @@ class Alias:
     example: str
     gone: Mapping[str, str] = field(default_factory=dict)
     """Old option -> why it no longer makes sense; it is named in one line, and left out."""
+    required: tuple[str, ...] = ()
+    """Options, old or new, one of which must be given; the first is asked for."""
 
 
 def run(alias: Alias, arguments: Sequence[str] | None = None) -> int:
@@ -52,12 +61,15 @@ def run(alias: Alias, arguments: Sequence[str] | None = None) -> int:
         for name in [name for name in alias.gone if name in options]:
             show_message(f"{name} no longer makes sense and is left out: {alias.gone[name]}", quiet=quiet)
             del options[name]
+        given_names = {*options, *(word.partition("=")[0] for word in others)}
+        if alias.required and not given_names.intersection(alias.required):
+            raise UsageError(f"Missing option {alias.required[0]} (see {alias.name} --help)")
         new = [*alias.translate(options), *others]
         database, shown, profile = _database(old)
     except UsageError as error:
         return show_failure(str(error), error.exit_status, as_json="--json" in given)
     status = cli.main([alias.command, *new, *database])
-    if status != UsageError.exit_status:
+    if status == 0 or (status != UsageError.exit_status and not profile):  # a profile is proved by its use
         if profile:
             show_message(f"With this in a file provenir_lab.toml:\n\n{profile}\n", quiet=quiet)
         told = _line(["provenir-lab", alias.command, *new, *shown])
@@ -94,11 +106,13 @@ def _parser(alias: Alias) -> argparse.ArgumentParser:
         "--driver", metavar="NAME", help="ODBC driver for --server. Default: the best there is"
     )
     parser.add_argument(
-        "--trust-server-certificate", action="store_true", help="for --server with a certificate of its own"
+        "--trust-server-certificate",
+        action="store_true",
+        help="take the certificate of --server as it is, such as that of a local SQLEXPRESS",
     )
     parser.add_argument("--password", help=argparse.SUPPRESS)
-    for name in OLD_OPTIONS:
-        text = argparse.SUPPRESS if name in alias.gone else "as before"
+    for name, meaning in OLD_OPTIONS.items():
+        text = argparse.SUPPRESS if name in alias.gone else meaning
         parser.add_argument(name, metavar="N" if name != "--log-level" else "LEVEL", help=text)
     for name in POOL_OPTIONS:
         parser.add_argument(name, help=argparse.SUPPRESS)

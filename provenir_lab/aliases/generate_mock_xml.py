@@ -16,6 +16,8 @@ def _translate(options: Options) -> list[str]:
     if last is not None:
         if limit is not None or first is None or not (first.isdecimal() and last.isdecimal()):
             raise UsageError("--app-id-end goes with --app-id-start, both numbers, and without --limit")
+        if int(last) < int(first):
+            raise UsageError(f"--app-id-end {last} is below --app-id-start {first}: name the first one first")
         limit = str(int(last) - int(first) + 1)
     count = ["--count", limit] if limit is not None else []
     return [*count, *(["--start-app-id", first] if first is not None else [])]
@@ -26,6 +28,7 @@ ALIAS = Alias(
     command="generate",
     translate=_translate,
     example="generate_mock_xml --database sqlite:///lab.db --app-id-start 1001 --app-id-end 2000",
+    required=("--limit N, or --app-id-start A with --app-id-end B", "--limit", "--app-id-end", "--count"),
     gone={"--workers": ONE_PROCESS, "--batch-size": ONE_PROCESS, "--log-level": "it writes no log"},
 )
 

@@ -162,7 +162,8 @@ def test_an_option_that_is_gone_is_one_line_and_left_out(capsys: Captured, optio
         ("production_processor", ["--limit"], "--limit"),
         ("production_processor", ["--nonsense", "--database", URL], "No such option: --nonsense"),
         ("generate_mock_xml", ["--app-id-end", "5", "--database", URL], "--app-id-end goes with"),
-        ("generate_mock_xml", ["--database", URL], "--count"),
+        ("generate_mock_xml", ["--database", URL], "Missing option --limit N, or --app-id-start A"),
+        ("generate_mock_xml", ["--app-id-start", "9", "--app-id-end", "5"], "--app-id-end 5 is below"),
     ],
 )  # fmt: skip
 def test_mistakes_are_one_line(capsys: Captured, name: str, arguments: list[str], message: str) -> None:
@@ -174,6 +175,20 @@ def test_mistakes_are_one_line(capsys: Captured, name: str, arguments: list[str]
     assert "geheim" not in shown.err
     assert alias(name, *arguments, "--json") == 2
     assert set(json.loads(capsys.readouterr().out)) == {"error", "exit_status"}
+
+
+def test_a_new_option_serves_in_place_of_the_old_one(tmp_path: Path) -> None:
+    assert alias("generate_mock_xml", "--count", 2, "--to", tmp_path / "made") == 0
+    assert len(list((tmp_path / "made").iterdir())) == 2
+
+
+@pytest.mark.parametrize(("status", "shown"), [(0, True), (1, False), (2, False)])
+def test_a_profile_is_told_only_after_it_served(
+    capsys: Captured, monkeypatch: pytest.MonkeyPatch, status: int, shown: bool
+) -> None:
+    monkeypatch.setattr("provenir_lab.cli.main", lambda _: status)
+    assert alias("production_processor", "--server", "s", "--database", "d") == status
+    assert ("[databases.sqlserver]" in capsys.readouterr().err) is shown
 
 
 # ---- SQL Server
