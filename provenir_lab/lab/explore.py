@@ -18,6 +18,7 @@ from lxml import etree
 from provenir_lab.display import html_table
 from provenir_lab.errors import Rejected, UsageError
 from provenir_lab.lab.document_view import PARSER, DocumentView, view_document
+from provenir_lab.lab.notebooks import find_file
 from provenir_lab.mapping.document import read_app_id
 from provenir_lab.mapping.loading import load_contract
 from provenir_lab.mapping.plan import Mapper, compile_mapper
@@ -60,7 +61,8 @@ def explore(
     values: bool = False,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Exploration:
-    """Looks at `count` generated documents, or at the file `document`; `values`: show that file's values.
+    """Looks at `count` generated documents, or at the file `document`, named from here or a folder above;
+    `values`: show that file's values.
 
     Raises UsageError for an unknown profile or contract, and for a file that cannot be read or mapped.
     """
@@ -69,7 +71,7 @@ def explore(
     selective = compile_mapper(loaded, tables)
     full = compile_mapper(loaded, tables, parse_mode="full")
     if document:
-        texts = [_own(Path(document), selective, full)]
+        texts = [_own(find_file(document), selective, full)]
     else:
         texts = [(d.app_id, d.text) for d in generate(count, seed=seed, profile=profile)]
     app_id, text = texts[0]
