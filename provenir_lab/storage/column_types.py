@@ -45,8 +45,9 @@ _WANTED_ON_SQLITE = {
     "bit": _WHOLE_NUMBERS,
     "decimal": ("number", "float", "text", "untyped"),
     "float": ("number", "float", "untyped"),
+    # such a text is no number, so a column of numbers leaves it as it is
     **dict.fromkeys(
-        ("date", "datetime", "datetime2", "smalldatetime"), ("text", "date", "moment", "untyped")
+        ("date", "datetime", "datetime2", "smalldatetime"), ("text", "date", "moment", "number", "untyped")
     ),
     **dict.fromkeys(("varchar", "char"), ("text", "blob", "untyped")),
     **dict.fromkeys(INTEGER_RANGES, _WHOLE_NUMBERS),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -189,11 +189,13 @@ def _key(name: str, schema: str | None) -> str:
 
 
 def _source(target: Target, name: str) -> Table:
+    """The source table; on SQL Server its texts are nvarchar, so that no document depends on a code page."""
     known = target.tables.get(name)
-    if known is not None and known.column(target.source_column) is not None:
-        return known
-    app_id = Column("app_id", "int", nullable=False, primary_key=True)
-    return Table(name, (app_id, Column(target.source_column, "varchar")))
+    if known is None or known.column(target.source_column) is None:
+        app_id = Column("app_id", "int", nullable=False, primary_key=True)
+        known = Table(name, (app_id, Column(target.source_column, "varchar")))
+    wide = (replace(c, counted="utf-16-le") if c.name == target.source_column else c for c in known.columns)
+    return Table(name, tuple(wide))
 
 
 def _parents_first(tables: Tables) -> list[Table]:
@@ -251,6 +253,9 @@ def _column(column: Column, schema: str | None, dialect: str, tables: Tables) ->
 def column_type(column: Column, dialect: str) -> sa.types.TypeEngine[Any]:
     """The SQLAlchemy type that holds `column` in the dialect's database."""
     base = column.type
+    if dialect == "mssql" and column.counted == "utf-16-le":
+        length: Any = column.length or "max"
+        return sa.NCHAR(column.length) if base == "char" else mssql.NVARCHAR(length)
     if dialect == "sqlite":  # STRICT tables know INTEGER, REAL, TEXT
         if base in ("tinyint", "smallint", "int", "bigint", "bit"):
             return sa.Integer()
