@@ -18,6 +18,7 @@ from provenir_lab.errors import UsageError
 from provenir_lab.storage.refusals import NUMBERS, native_numbers
 from provenir_lab.storage.schema import column_type
 from provenir_lab.storage.sqlserver import (
+    LONGEST_IN_ARRAYS,
     has_identity,
     input_sizes,
     moment_texts,
@@ -158,9 +159,9 @@ def _copy(to: Destination) -> Insert:
 
 
 def _fast_executemany(to: Destination) -> Insert:
-    # an array has the declared width of every row: not for texts without a limit
-    unlimited = any(c.length is None and c.type in ("varchar", "char") for c in to.columns)
-    return _pyodbc(to, _values_statement(to), arrays=not unlimited)
+    lengths = [c.length for c in to.columns if c.type in ("varchar", "char")]
+    narrow = all(length is not None and length <= LONGEST_IN_ARRAYS for length in lengths)
+    return _pyodbc(to, _values_statement(to), arrays=narrow)
 
 
 def _pyodbc(to: Destination, statement: str, *, arrays: bool) -> Insert:

@@ -16,8 +16,13 @@ from provenir_lab.storage.database import reading
 from provenir_lab.storage.ids import among, as_parameter
 from provenir_lab.storage.locks import has_unique_log
 from provenir_lab.storage.schema import ENUM_TABLE, LOG_TABLE, Target, build_tables
-from provenir_lab.storage.sqlserver import fraction_digits
+from provenir_lab.storage.sqlserver import fraction_digits, knows_json
 from provenir_lab.tables import Column, Table
+
+_NO_JSON = (
+    "the database has no OPENJSON: its compatibility level is below 130 (SQL Server 2016); its owner raises "
+    "it with ALTER DATABASE CURRENT SET COMPATIBILITY_LEVEL = 130"
+)
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,8 @@ def preflight(
     that would lose data or fail documents: tables and columns that are missing, types of another kind or
     narrower than the contract's, columns that need a value and get none, enum codes that are absent.
     """
+    if engine.dialect.name == "mssql" and not knows_json(engine):
+        raise PreflightError(where, [_NO_JSON])
     refined = dict(target.tables)
     problems: list[str] = []
     with reading(engine) as connection:

@@ -27,6 +27,8 @@ _SQL_TYPES = {
     "smalldatetime": 93,
 }
 _SQL_WVARCHAR = -9
+LONGEST_IN_ARRAYS = 4000
+"""Characters; an array has the declared width of every row."""
 _MOMENTS = ("datetime", "datetime2", "smalldatetime")
 
 
@@ -34,8 +36,8 @@ def has_identity(engine: sa.Engine, table: str, columns: Sequence[Column]) -> bo
     """Whether one of `columns` is the identity column of `table` (a quoted name) in the database."""
     query = sa.text("SELECT name FROM sys.identity_columns WHERE object_id = OBJECT_ID(:table)")
     with reading(engine) as connection:
-        identities = set(connection.scalars(query, {"table": table}))
-    return any(column.name in identities for column in columns)
+        identities = {name.lower() for name in connection.scalars(query, {"table": table})}
+    return any(column.name.lower() in identities for column in columns)
 
 
 def fraction_digits(connection: sa.Connection, schema: str | None, table: str) -> dict[str, int]:
@@ -99,6 +101,16 @@ def takes_arrays(engine: sa.Engine) -> bool:
         return "msodbcsql" in str(driver.getinfo(sql_driver_name)).lower()
 
 
+def knows_json(engine: sa.Engine) -> bool:
+    """Whether the database has OPENJSON: on SQL Server from compatibility level 130 on."""
+    with reading(engine) as connection:
+        try:
+            connection.exec_driver_sql("SELECT value FROM OPENJSON('[1]')").all()
+        except sa.exc.ProgrammingError:  # no such object
+            return False
+    return True
+
+
 def reads_json(engine: sa.Engine) -> bool:
     """Whether OPENJSON gives texts back as they were: Babelfish leaves the escapes in."""
     with reading(engine) as connection:
@@ -135,7 +147,7 @@ def input_sizes(columns: Sequence[Column], *, arrays: bool) -> list[tuple[int, i
 def _input_size(column: Column) -> tuple[int, int, int]:
     kind = _SQL_TYPES.get(column.type)
     if kind is None:  # a character outside the BMP takes two of UTF-16
-        return _SQL_WVARCHAR, min(2 * (column.length or 0), 4000), 0
+        return _SQL_WVARCHAR, min(2 * (column.length or 0), LONGEST_IN_ARRAYS), 0
     if column.type == "decimal":
         return kind, column.precision or 18, column.scale or 0
     if column.type == "date":

@@ -167,7 +167,7 @@ _ADAPTERS: dict[str, dict[str, Converter]] = {
 _EXACT = Context(prec=200, rounding=ROUND_HALF_UP)
 _COPY_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 _JSON: dict[str, Converter] = {
-    "decimal": str,
+    "decimal": lambda number: format(number, "f") if isinstance(number, Decimal) else number,
     "date": str,
     "datetime": str,
     "datetime2": str,

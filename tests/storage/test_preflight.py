@@ -134,6 +134,7 @@ TYPES: dict[str, list[tuple[str, str, str | None]]] = {
         ("varchar(50)", "INTEGER", "integer, the contract needs varchar(50)"),
         ("varchar(50)", "VARCHAR(80)", None),
         ("datetime", "DATETIME", None),
+        ("datetime", "DATETIME2(7)", None),
         ("date", "TEXT", None),
         ("bit", "BOOLEAN", None),
         ("int", "TEXT", "text, the contract needs int"),
@@ -211,3 +212,12 @@ def test_a_float_in_a_decimal_is_rounded_and_limited_as_one(bare: Lab) -> None:
     target = replace(bare.target, tables={"facts": facts})
     amount = preflight(bare.engine, target, {"facts": ["app_id", "amount"]})["facts"].columns[1]
     assert (amount.type, amount.precision, amount.scale) == ("decimal", 10, 2)
+
+
+def test_a_database_of_an_older_level_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("mssql_python")
+    monkeypatch.setattr("provenir_lab.storage.preflight.knows_json", lambda engine: False)
+    engine = sa.create_engine("mssql+mssqlpython://nobody@nowhere.invalid/Migration")
+    with pytest.raises(PreflightError, match="compatibility level is below 130") as caught:
+        preflight(engine, Target("migration", TABLES), COLUMNS)
+    assert len(caught.value.problems) == 1

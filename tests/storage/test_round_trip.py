@@ -20,6 +20,7 @@ from provenir_lab.storage.methods import possible_methods
 from provenir_lab.storage.preflight import preflight
 from provenir_lab.storage.reader import comparable, stored_rows
 from provenir_lab.storage.schema import Target, create_lab
+from provenir_lab.storage.values import adapters, convert, json_values
 from provenir_lab.storage.writer import Writer
 from provenir_lab.tables import INTEGER_RANGES, Column, Table
 
@@ -58,6 +59,7 @@ LONG_TEXTS = Table(
         Column("n_text", "varchar"),
     ),
 )
+WIDE_TEXTS = Table("wide_texts", (LONG_TEXTS.columns[0], Column("a_text", "varchar", 6000)))
 N_TYPES = {"n_name": "nvarchar(20)", "n_code": "nchar(5)", "n_text": "nvarchar(max)"}
 """What these columns are on SQL Server."""
 
@@ -89,13 +91,15 @@ def values(column: Column) -> st.SearchStrategy[Any]:
 
 def texts(column: Column) -> st.SearchStrategy[str]:
     """Texts that fit, empty ones and characters outside the BMP among them."""
-    longest = column.length or 500
+    longest = min(column.length or 500, 500)
     characters = st.characters(codec=column.encoding or "utf-8", exclude_characters="\x00")
     found = st.text(characters, max_size=longest) | st.sampled_from([t for t in TEXTS if len(t) <= longest])
     if column.encoding is None:
         found |= st.just("\U0001f600" * (longest // 2))
     if column.length is None:
         return found | st.just("é\\\t\r\n'\"" * 1_500)
+    if column.length > longest:
+        return found | st.just("é" * column.length)
     return found.filter(lambda text: len(text.encode("utf-16-le")) // 2 <= longest)
 
 
@@ -135,7 +139,7 @@ def test_rows_come_back_from_every_write_method(lab: Lab) -> None:
 @pytest.fixture
 def every_type(engine: sa.Engine, target: Target) -> Target:
     """A place with a column of every type."""
-    every = {table.name: table for table in (EVERY_TYPE, LONG_TEXTS)}
+    every = {table.name: table for table in (EVERY_TYPE, LONG_TEXTS, WIDE_TEXTS)}
     if engine.dialect.name != "mssql":
         place = replace(target, tables=every)
         create_lab(engine, place, [], MARKER)
@@ -180,3 +184,10 @@ def test_every_type_comes_back_from_every_write_method(engine: sa.Engine, every_
 
     check()
     digest_tables(engine, place, columns)
+
+
+def test_json_says_numbers_and_moments_as_every_server_reads_them() -> None:
+    columns = [Column("a", "decimal", precision=12, scale=8), Column("b", "smalldatetime")]
+    row = (Decimal("0E-8"), dt.datetime(2024, 2, 29, 10, 30, 29, 999_000))
+    adapted = convert([row], adapters(columns, "mssql"))
+    assert convert(adapted, json_values(columns)) == [("0.00000000", "2024-02-29 10:31:00")]
