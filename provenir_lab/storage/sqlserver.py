@@ -146,8 +146,9 @@ def input_sizes(columns: Sequence[Column], *, arrays: bool) -> list[tuple[int, i
 
 def _input_size(column: Column) -> tuple[int, int, int]:
     kind = _SQL_TYPES.get(column.type)
-    if kind is None:  # a character outside the BMP takes two of UTF-16
-        return _SQL_WVARCHAR, min(2 * (column.length or 0), LONGEST_IN_ARRAYS), 0
+    if kind is None:  # a character outside the BMP takes two of UTF-16; size 0 has no limit
+        length = column.length or 0
+        return _SQL_WVARCHAR, min(2 * length, LONGEST_IN_ARRAYS) if length <= LONGEST_IN_ARRAYS else 0, 0
     if column.type == "decimal":
         return kind, column.precision or 18, column.scale or 0
     if column.type == "date":
