@@ -57,7 +57,7 @@ def test_documents_are_stored_as_they_are_or_refused(latin_lab: Lab) -> None:
     with writing(latin_lab.engine) as connection:
         store_documents(connection, latin_lab.target, [(1, "<a>René</a>")])
     (page,) = Pending(latin_lab.engine, latin_lab.target).pages(9)
-    assert page == [(1, "<a>René</a>")]
+    assert [document[:2] for document in page] == [(1, "<a>René</a>")]
     if latin_lab.rows("SHOW server_encoding") == [("LATIN1",)]:
         with pytest.raises(DatabaseRefusal, match="cannot hold"), writing(latin_lab.engine) as connection:
             store_documents(connection, latin_lab.target, [(2, "<a>5 €</a>")])
