@@ -179,6 +179,15 @@ def find_database(
     return _read_profile(wanted, profiles[wanted], f"{path}: databases.{wanted}", environ)
 
 
+def profile_names(folder: Path | None = None) -> list[str]:
+    """The profiles of the nearest `provenir_lab.toml`; none if there is none that can be read."""
+    path = _profile_file(folder or Path.cwd())
+    try:
+        return list(_read_profiles(path)) if path else []
+    except UsageError:
+        return []
+
+
 class _Profile(BaseModel):
     """One `[databases.NAME]` table: either `url`, or the parts of one."""
 

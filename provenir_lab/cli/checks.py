@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from provenir_lab.cli import completion
 from provenir_lab.cli.options import Database, Json, Quiet, Schema, open_lab
 from provenir_lab.cli.output import show, show_json
 from provenir_lab.errors import UsageError
@@ -20,6 +21,7 @@ def contract_check(
         typer.Option(
             "--database",
             metavar="NAME|URL",
+            autocompletion=completion.databases,
             help="Check the contract against the tables of this database, too.",
         ),
     ] = None,

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from provenir_lab.cli import completion
 from provenir_lab.cli.options import ContractFile, Database, Json, Metrics, Quiet, Schema, open_lab
 from provenir_lab.cli.output import show, show_message
 from provenir_lab.errors import LabError, UsageError
@@ -35,6 +36,7 @@ def generate(
         typer.Option(
             "--profile",
             metavar="NAME",
+            autocompletion=completion.generated_profiles,
             help="compact (10 KB), realistic (median 130 KB) or heavy (up to 2 MB).",
         ),
     ] = "compact",
@@ -82,7 +84,12 @@ def load(
     ] = None,
     from_: Annotated[
         str | None,
-        typer.Option("--from", metavar="NAME|URL", help="Copy from another database, which is only read."),
+        typer.Option(
+            "--from",
+            metavar="NAME|URL",
+            autocompletion=completion.databases,
+            help="Copy from another database, which is only read.",
+        ),
     ] = None,
     sample: Annotated[
         int | None,

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Protocol
 
 import typer
 
+from provenir_lab.cli import completion
 from provenir_lab.cli.options import (
     ContractFile,
     Database,
@@ -34,6 +35,7 @@ Profile = Annotated[
     typer.Option(
         "--profile",
         metavar="NAME",
+        autocompletion=completion.document_profiles,
         help="compact, realistic or heavy documents are made for it; stored: those loaded are used.",
     ),
 ]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from provenir_lab.cli import completion
 from provenir_lab.errors import UsageError
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ Database = Annotated[
     typer.Option(
         "--database",
         metavar="NAME|URL",
+        autocompletion=completion.databases,
         help="A profile of provenir_lab.toml, or a database URL. "
         "Default: the environment variable PROVENIR_LAB_DATABASE, else sqlite:///lab.db.",
     ),
@@ -37,7 +39,10 @@ Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bar, no messag
 Set = Annotated[
     list[str] | None,
     typer.Option(
-        "--set", metavar="FIELD=VALUE", help="A setting, such as batch_size=1000; may be given several times."
+        "--set",
+        metavar="FIELD=VALUE",
+        autocompletion=completion.settings,
+        help="A setting, such as batch_size=1000; may be given several times.",
     ),
 ]
 Metrics = Annotated[Path, typer.Option("--metrics", metavar="DIR", help="Folder of the runs' metrics files.")]

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from provenir_lab.cli import completion
 from provenir_lab.cli.options import (
     ContractFile,
     Database,
@@ -48,7 +49,10 @@ def process(
     category: Annotated[
         str | None,
         typer.Option(
-            "--category", metavar="NAME", help="With --retry-failed: only failures of this category."
+            "--category",
+            metavar="NAME",
+            autocompletion=completion.categories,
+            help="With --retry-failed: only failures of this category.",
         ),
     ] = None,
     allow_contract_change: Annotated[
@@ -61,7 +65,10 @@ def process(
     executor: Annotated[
         str,
         typer.Option(
-            "--executor", metavar="processes|dask", help="Where workers run; see the guide Scale out."
+            "--executor",
+            metavar="processes|dask",
+            autocompletion=completion.executors,
+            help="Where workers run; see the guide Scale out.",
         ),
     ] = "processes",
     scheduler: Annotated[

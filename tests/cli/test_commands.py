@@ -475,6 +475,30 @@ def test_an_unexpected_error_shows_its_place_and_no_text(
     assert "CANARY" not in error
 
 
+@pytest.mark.parametrize(
+    ("typed", "completed"),
+    [
+        ("generate --profile ", ["compact", "realistic", "heavy"]),
+        ("baseline --profile s", ["stored"]),
+        ("process --executor ", ["processes", "dask"]),
+        ("process --set batch", ["batch_size="]),
+        ("process --category too", ["too_large"]),
+        ("status --database ", ["production", "lab"]),
+    ],
+)
+def test_a_shell_completes_values(
+    database: str, capsys: Captured, monkeypatch: pytest.MonkeyPatch, typed: str, completed: list[str]
+) -> None:
+    profiles = "[databases.production]\nurl = 'x://'\n[databases.lab]\nurl = 'x://'"
+    Path("provenir_lab.toml").write_text(profiles, encoding="utf-8")
+    monkeypatch.setenv("_PROVENIR_LAB_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", f"provenir-lab {typed}")
+    monkeypatch.setenv("COMP_CWORD", "3")
+    with pytest.raises(SystemExit):
+        run()
+    assert capsys.readouterr().out.split() == completed
+
+
 # ---- start
 
 
