@@ -210,7 +210,16 @@ def compare(
     """Compare two stored results, with interval and verdict."""
     from provenir_lab.lab.compare import compare
 
-    _show(compare(result_a, result_b), json)
+    found = compare(result_a, result_b)
+    if json:
+        show_json(found.to_dict())
+        return
+    print(found.headline)
+    if found.verdict:  # over different documents a change says nothing
+        low, high = (f"{(bound - 1) * 100:+.1f} %" for bound in (found.ratio.low, found.ratio.high))
+        print(f"interval of the change: {low} to {high} ({found.ratio.confidence:.1%} confidence)")
+    print(found.first.folder / found.report.name)
+    print(found.report)
 
 
 def forecast(

@@ -499,6 +499,17 @@ def test_a_shell_completes_values(
     assert capsys.readouterr().out.split() == completed
 
 
+def test_compare_prints_interval_and_both_reports(capsys: Captured) -> None:
+    reference = Path(__file__).parents[2] / "results" / "reference"
+    result = min(file.parent for file in reference.rglob("summary.json"))
+    assert run("compare", result, result) == 0
+    _, interval, *reports = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(
+        r"interval of the change: [-+][\d.]+ % to [-+][\d.]+ % \([\d.]+% confidence\)", interval
+    )
+    assert reports == [str(result / "report.html")] * 2
+
+
 # ---- start
 
 
