@@ -39,7 +39,7 @@ from provenir_lab.lab.experiment import (
     together,
 )
 from provenir_lab.lab.phase import Runner, Steps, decide
-from provenir_lab.lab.place import open_place
+from provenir_lab.lab.place import ensure_lab, open_place
 from provenir_lab.lab.plan import expected_minutes
 from provenir_lab.lab.record import Folder, Result, load_result
 from provenir_lab.progress import Progress, Say, silent, unsaid
@@ -168,7 +168,9 @@ def run_campaign(
     plan = load_campaign(file)
     experiments = [load_experiment(file.parent / name) for name in plan.experiments]
     runner = notebook_runner(database, contract, results, progress)
-    workshop = DatabaseWorkshop(open_place(database, contract))
+    place = open_place(database, contract)
+    ensure_lab(place)
+    workshop = DatabaseWorkshop(place)
     for experiment in experiments:
         workshop.require(_possible(experiment.as_quick() if quick else experiment, plan))
     environment = workshop.environment()

@@ -108,8 +108,9 @@ def test_a_write_method_that_the_database_does_not_know_is_refused_before_anythi
     message = "write_method=copy does not work on sqlite: use auto or executemany, json"
     with pytest.raises(UsageError, match=message):
         run_experiment(database, tmp_path / "write.yaml", results=tmp_path / "results")
+    new = Database("sqlite", f"sqlite:///{(tmp_path / 'new.db').as_posix()}")  # the lab is made first
     with pytest.raises(UsageError, match=message):
-        run_campaign(database, tmp_path / "campaign.yaml", results=tmp_path / "results")
+        run_campaign(new, tmp_path / "campaign.yaml", results=tmp_path / "results")
     assert list((tmp_path / "results").rglob("*.*")) == []
 
 
