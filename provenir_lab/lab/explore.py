@@ -71,7 +71,7 @@ def explore(
     selective = compile_mapper(loaded, tables)
     full = compile_mapper(loaded, tables, parse_mode="full")
     if document:
-        texts = [_own(find_file(document), selective, full)]
+        texts = [_own(document, selective, full)]
     else:
         texts = [(d.app_id, d.text) for d in generate(count, seed=seed, profile=profile)]
     app_id, text = texts[0]
@@ -86,9 +86,9 @@ def explore(
     )
 
 
-def _own(file: Path, selective: Mapper, full: Mapper) -> tuple[int, str]:
+def _own(document: str | Path, selective: Mapper, full: Mapper) -> tuple[int, str]:
     """Id and text of a user's document. Raises UsageError if it cannot be read or is not sound to its end."""
-    text = intake.read_text(file)
+    text = intake.read_text(find_file(document))
     taken = False
     try:
         selective.map(text)
@@ -97,7 +97,7 @@ def _own(file: Path, selective: Mapper, full: Mapper) -> tuple[int, str]:
         return read_app_id(text, *selective.contract.app_id_place), text
     except Rejected as rejected:
         end = "behind the part that the processor reads" if taken else "the processor refuses it too"
-        raise UsageError(f"{file}: {rejected}; {end}") from None
+        raise UsageError(f"{document}: {rejected}; {end}") from None
 
 
 def _documents(count: int) -> str:
