@@ -46,6 +46,10 @@ NOT_RUN = {
     r"\.venv/bin/python -m pytest .*": "these tests are run beside this one",
     r"\.venv/bin/python -m pip install .*": "it changes the environment of the tests, and needs a network",
     r"\.venv[/\\](bin|Scripts)[/\\]python -m pip download .*": "it needs a network",
+    r"provenir-lab run experiments/(phase1-\w+|selective-parsing|parallel-scaling)\.yaml": "tests/notebooks "
+    "runs every experiment of the project through its notebook",
+    r"\.venv/bin/python docs/living\.py --from results": "test_keep.py keeps results, test_living_pages.py "
+    "writes pages of them",
     r"\.venv/bin/python docs/screenshots\.py": "it changes pictures; test_docs.py looks for their campaign",
     r"pre-commit install": "it changes the git hooks of the clone",
     r"chgrp .*": "it needs a group of users on this machine",
@@ -58,7 +62,7 @@ DASK = re.compile(r"\bt(?:cp|ls)://scheduler\.example\.org:8786")
 NEED_NO_LAB = ("contract", "demo", "doctor", "map", "report")
 """Commands before which no lab is made; `init` makes its own."""
 _seen: set[str] = set()
-"""What this process has run and need not run on every page: lines of dev.py, a real baseline."""
+"""What this process has run and need not run on every page: dev.py, a real baseline, whole experiments."""
 
 
 @dataclass
@@ -85,7 +89,11 @@ class Page:
             process.wait()
 
     def _line(self, line: str, *, windows: bool) -> None:
-        if reason_not_run(line) or self._sets_variables(line):
+        if reason_not_run(line):
+            if line.startswith("provenir-lab "):
+                parse(words_of(line)[1:])
+            return
+        if self._sets_variables(line):
             return
         words = words_of(self.local(line), windows=windows)
         program, *words = [word.replace("\\", "/") for word in words] if windows else words
@@ -133,6 +141,9 @@ class Page:
             shutil.copy(ROOT / "tests" / "data" / "samples" / "typical-1.xml", words[1])
         measures = words[0] in ("run", "campaign")
         if measures:
+            if (line := " ".join(words)) in _seen:
+                return
+            _seen.add(line)
             copy_experiment(words[1])
         with simulated() if measures else few_documents():
             status, output = quietly(partial(main, words))

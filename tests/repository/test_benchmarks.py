@@ -73,8 +73,8 @@ def test_the_whole_way_really_ran(stages: tuple[str, dict[str, Any]]) -> None:
     _, found = stages
     for mode, outcomes in found["end_to_end"].items():
         assert [o["settings"]["parse_mode"] for o in outcomes] == [mode] * len(outcomes)
-        assert all(o["succeeded"] == o["documents"] > 100 for o in outcomes)
-    assert found["memory"]["documents"] == 2000
+        assert all(o["succeeded"] == o["documents"] > 20 for o in outcomes)
+    assert found["memory"]["documents"] == 500
     assert found["memory"]["peak_mb"] >= found["memory"]["begin_mb"] > 10
     assert found["environment"]["libraries"]["lxml"]
 
@@ -93,11 +93,11 @@ def test_databases(tmp_path: Path) -> None:
         for variant, measured in runs.items():
             setting, _, value = variant.partition("=")
             outcomes = [run["outcome"] for run in measured]
-            assert all(o["succeeded"] == 200 for o in outcomes), (name, variant)
+            assert all(o["succeeded"] == 50 for o in outcomes), (name, variant)
             if setting in Settings.model_fields:
                 assert {str(o["settings"][setting]) for o in outcomes} == {value}
         two = found[f"{name}, workers"]["runs"]["workers=2"]
-        assert [(r["outcome"]["succeeded"], r["outcome"]["settings"]["workers"]) for r in two] == [(1600, 2)]
+        assert [(r["outcome"]["succeeded"], r["outcome"]["settings"]["workers"]) for r in two] == [(400, 2)]
         assert f"{name}: two workers against lxml alone, by the clock" in printed
         assert f"{name}: speed-up of two workers" in printed
     if "PostgreSQL" in named:
