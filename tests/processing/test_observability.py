@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import logging
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,15 +15,6 @@ from provenir_lab.errors import UsageError
 from provenir_lab.mock import FAULTS, spoil
 from provenir_lab.processing import patience, worker
 from provenir_lab.processing.metrics import read_metrics
-
-
-@pytest.fixture(autouse=True)
-def logging_as_before() -> Iterator[None]:
-    logger = logging.getLogger("provenir_lab")
-    before = logger.handlers[:], logger.propagate, logger.level
-    yield
-    logger.handlers[:], logger.propagate, level = before
-    logger.setLevel(level)
 
 
 def process(url: str, *arguments: str) -> int:
