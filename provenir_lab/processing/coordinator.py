@@ -200,10 +200,13 @@ class _ProcessPool:
 
     def __exit__(self, *_: object) -> None:
         self._stop_writer.close()  # the workers see the end of the pipe
+        # a shut-down executor forgets both
         processes = [*(self._executor._processes or {}).values()]
+        manager: Any = self._executor._executor_manager_thread
         self._executor.shutdown(wait=False, cancel_futures=True)
         _end(processes)
-        self._executor.shutdown(wait=True)
+        if manager is not None:
+            manager.join()
         self._stop_reader.close()
 
     @property
