@@ -21,6 +21,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import yaml
 from command_lines import ALIASES, parse, words_of
@@ -83,9 +84,15 @@ class Page:
                 raise AssertionError(f"{place}: {line}\n{error}") from error
 
     def close(self) -> None:
-        """Ends what the lines left running."""
-        for process in self.processes:
+        """Ends what the lines left running: workers before their scheduler, which they would wait for."""
+        for process in reversed(self.processes):
+            family = [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]
             process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=10)
+            for member in family:
+                with suppress(psutil.NoSuchProcess):
+                    member.kill()
             process.wait()
 
     def _line(self, line: str, *, windows: bool) -> None:
