@@ -226,7 +226,8 @@ class Command(NamedTuple):
     run: Callable[[list[str]], int]
 
 
-PARALLEL = ("--numprocesses", "logical", "--maxprocesses", "4", "--dist", "loadfile")
+WORKERS = min(4, (os.cpu_count() or 1) + 1)  # one more than cores: many tests wait for other processes
+PARALLEL = ("--numprocesses", str(WORKERS), "--dist", "loadfile")
 WINDOWS = ("--platform", "win32", "--cache-dir", ".mypy_cache/windows")
 AS_ROOT = getattr(os, "geteuid", lambda: 1)() == 0  # in a container; Jupyter wants to be told
 LAB = (
