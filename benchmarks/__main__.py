@@ -127,16 +127,20 @@ def _end_to_end(report: Report, folder: Path, count: int, rounds: int) -> None:
             Figure("peak memory", peak, unit="MB"),
         ]
     )
-    print(f"  {_shares(outcomes['selective'])}")
+    print(f"  {_in_words(_shares(outcomes['selective']))}")
     report.keep("end_to_end", outcomes)
 
 
-def _shares(outcomes: list[dict[str, Any]]) -> str:
-    """Where the time of the runs went."""
+def _shares(outcomes: list[dict[str, Any]]) -> dict[str, float]:
+    """Stage -> share of the runs' time, by medians."""
     names = outcomes[0]["stages"]
     spent = {name: median(outcome["stages"][name] for outcome in outcomes) for name in names}
     whole = sum(spent.values()) or 1.0
-    return "stages: " + ", ".join(f"{n} {s / whole:.0%}" for n, s in spent.items() if s / whole >= 0.005)
+    return {name: seconds / whole for name, seconds in spent.items()}
+
+
+def _in_words(shares: dict[str, float]) -> str:
+    return "stages: " + ", ".join(f"{name} {share:.0%}" for name, share in shares.items() if share >= 0.005)
 
 
 def _memory(report: Report, documents: int) -> None:
@@ -197,8 +201,9 @@ def _workers(report: Report, database: databases.Database, count: int, rounds: i
             Figure(f"{name}: CPU of the server", median(r.server_seconds for r in two) * 1e6, unit="us/doc"),
         ]
     )
-    print(f"  {_shares([r.outcome for r in two])}")
-    report.keep(f"{name}, workers", {"parsing": parsing, "runs": _plain(runs)})
+    shares = _shares([r.outcome for r in two])
+    print(f"  {_in_words(shares)}")
+    report.keep(f"{name}, workers", {"parsing": parsing, "stages": shares, "runs": _plain(runs)})
 
 
 def _settings(report: Report, name: str, runs: dict[str, list[databases.Measured]]) -> None:
@@ -229,8 +234,15 @@ def _settings(report: Report, name: str, runs: dict[str, list[databases.Measured
     report.keep(name, _plain(runs))
 
 
+_KEPT = ("documents", "succeeded", "settings")
+
+
 def _plain(runs: dict[str, list[databases.Measured]]) -> dict[str, list[dict[str, Any]]]:
-    return {arm: [vars(run) for run in found] for arm, found in runs.items()}
+    """What was measured of every run, and of its outcome what says that it did what was asked."""
+    return {
+        arm: [vars(run) | {"outcome": {name: run.outcome[name] for name in _KEPT}} for run in found]
+        for arm, found in runs.items()
+    }
 
 
 def _cpu(run: databases.Measured) -> float:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from html import unescape
 from pathlib import Path
+from typing import Any
 
 from provenir_lab.lab import MIGRATION_DOCUMENTS, tables
 from provenir_lab.lab.campaign import Campaign, CampaignResult, load_campaign, load_campaign_result
@@ -296,6 +298,78 @@ def scaling(reference: Reference) -> str:
     return "\n\n".join([f"**{result.headline}.**", figure, measured_on(reference, result)])
 
 
+# ---- benchmarks
+
+DATABASES_COMMAND = "python3 dev.py bench --databases --json results/reference/databases.json"
+LONG_COMMAND = (
+    ".venv/bin/python -m benchmarks.long_run --documents 20000 --profile realistic --rounds 3"
+    " --json results/reference/long/realistic-20000.json"
+)
+_UNITS = {"x": "× {}", "%": "{} %"}
+"""Units that stand beside a value; others stand in the first column."""
+
+
+def databases(reference: Reference) -> str:
+    """Every database against merely parsing the documents, the speed-up of a second worker, and what limits."""
+    file = reference.folder / "databases.json"
+    if not file.is_file():
+        return f"Not measured yet. `{DATABASES_COMMAND}` measures it."
+    found = json.loads(_text(file))
+    places: dict[str, list[dict[str, Any]]] = {}
+    for figure in found["figures"]:
+        place, _, name = figure["name"].partition(": ")
+        places.setdefault(place, []).append(figure | {"name": name})
+    shares = [_shares(found[f"{place}, workers"]["stages"]) for place in places]
+    rows = [*_figure_rows(list(places.values())), ("time by stage, two workers", *shares)]
+    command = "python3 dev.py bench --databases"
+    return "\n\n".join([table(("", *places), rows), _benchmarked_on(found, command)])
+
+
+def long_runs(reference: Reference) -> str:
+    """From documents to tables in one go, looked at from the first tenth to the last."""
+    runs = [json.loads(_text(file)) for file in sorted((reference.folder / "long").glob("*.json"))]
+    if not runs:
+        return f"Not measured yet. `{LONG_COMMAND}` measures it."
+    titles = [f"{run['arguments']['documents']:,} {run['arguments']['profile']} documents" for run in runs]
+    rows = _figure_rows([run["figures"] for run in runs])
+    rounds = ("rounds, of which these are the medians", *(run["arguments"]["rounds"] for run in runs))
+    workers = ("worker processes", *(run["arguments"]["workers"] for run in runs))
+    command = "python -m benchmarks.long_run"
+    return "\n\n".join([table(("", *titles), [workers, rounds, *rows]), _benchmarked_on(runs[0], command)])
+
+
+def _figure_rows(columns: Sequence[Sequence[Mapping[str, Any]]]) -> list[tuple[str, ...]]:
+    """One row for each figure of the first column: its name, then its value in every column."""
+    rows = []
+    for first in columns[0]:
+        label = first["name"] if first["unit"] in _UNITS else f"{first['name']}, {first['unit']}"
+        same = ([f for f in column if f["name"] == first["name"]] for column in columns)
+        rows.append((label, *(_value(found[0]) if found else "–" for found in same)))
+    return rows
+
+
+def _value(figure: Mapping[str, Any]) -> str:
+    value = figure["value"]
+    shown = f"{value:,.0f}" if abs(value) >= 100 else f"{value:.2f}"
+    asked = [f"{words} {figure[key]:g}" for key, words in _MARKS.items() if figure[key] is not None]
+    return " ".join([_UNITS.get(figure["unit"], "{}").format(shown), *(f"(asked: {mark})" for mark in asked)])
+
+
+_MARKS = {"at_least": "at least", "at_most": "at most"}
+
+
+def _shares(stages: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {share:.0%}" for name, share in stages.items() if share >= 0.005)
+
+
+def _benchmarked_on(found: Mapping[str, Any], command: str) -> str:
+    e = found["environment"]
+    return (
+        f"*`{command}`: {e['cpu']}, {e['logical_cores']} logical cores that server and workers share, Python"
+        f" {e['python']}; {found['written'][:10]}, commit {e['git_commit'] or 'unknown'}.*"
+    )
+
+
 PARTS: dict[str, Callable[[Reference], str]] = {
     "headline": headline,
     "baseline": baseline,
@@ -310,4 +384,6 @@ PARTS: dict[str, Callable[[Reference], str]] = {
     "old-start-up": old_start_up,
     "old-formulas": old_formulas,
     "scaling": scaling,
+    "databases": databases,
+    "long-runs": long_runs,
 }

@@ -101,7 +101,7 @@ def conduct(
         kept.write_json("plan.json", plan)
     session = _Session(kept, experiment, accepted, progress, now, tests)
     if experiment.documents.count == "auto":
-        session.experiment = experiment = _calibrated(workshop, session)
+        session.experiment = experiment = _calibrated(workshop, session, plan.get("pace"))
         kept.write_yaml("experiment.yaml", experiment.model_dump(mode="json"))
     count = experiment.documents.count
     assert isinstance(count, int)
@@ -128,7 +128,7 @@ def conduct(
     return load_result(kept.path)
 
 
-def _calibrated(workshop: Workshop, session: _Session) -> Experiment:
+def _calibrated(workshop: Workshop, session: _Session, pace: float | None) -> Experiment:
     """The experiment with its number of documents found. The runs for it stay on record."""
     experiment = session.experiment
     tries = iter(range(1, 100))
@@ -147,7 +147,7 @@ def _calibrated(workshop: Workshop, session: _Session) -> Experiment:
         update={"min_seconds": experiment.documents.min_seconds * workers}
     )
     fewest = experiment.minimum_documents(session.accepted)
-    count = count_for(wanted, fewest, seconds_for, workshop.available(experiment.documents))
+    count = count_for(wanted, fewest, seconds_for, workshop.available(experiment.documents), pace)
     documents = experiment.documents.model_copy(update={"count": count})
     return experiment.model_copy(update={"documents": documents})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 from provenir_lab.display import html_table
 from provenir_lab.lab.experiment import Experiment
-from provenir_lab.lab.record import load_result
+from provenir_lab.lab.record import MEASURE, Result, load_result
 from provenir_lab.lab.statistics import smallest_findable_effect
 from provenir_lab.settings import Settings
 
@@ -41,6 +42,10 @@ class Plan:
     """The smallest gain (0.05 = 5 %) that is found four times out of five; None: no stored baseline
     tells the noise.
     """
+    pace: float | None = None
+    """Documents a second of that baseline, if its documents are like those of the experiment: from there
+    their number is looked for.
+    """
 
     @property
     def runs(self) -> int:
@@ -56,6 +61,7 @@ class Plan:
             "confidence": self.confidence,
             "findable_percent": None if self.findable is None else round(self.findable * 100, 2),
             "runs": self.runs,
+            "pace": self.pace,
         }
 
     @property
@@ -124,22 +130,28 @@ def make_plan(
     the last stored baseline if larger.
     """
     confidence = confidence_of(experiment)
-    noise = None if experiment.is_baseline else stored_noise(results, environment, folder)
-    if noise is None:
+    baseline = None if experiment.is_baseline else stored_baseline(results, environment, folder)
+    if baseline is None:
         return Plan(experiment, accepted, "the experiment's own", confidence, None)
-    source = "the experiment's own"
+    noise, source = baseline.summary["noise"], "the experiment's own"
     if noise["floor"] is not None and noise["floor"] > experiment.threshold:
         experiment = experiment.model_copy(update={"threshold_percent": round(noise["floor"] * 100, 2)})
         source = OF_NOISE
     findable = smallest_findable_effect(noise["spread"], experiment.runs, experiment.threshold, confidence)
-    return Plan(experiment, accepted, source, confidence, findable)
+    alike = baseline.summary["workload"]["profile"] == experiment.documents.profile
+    return Plan(experiment, accepted, source, confidence, findable, _pace(baseline) if alike else None)
 
 
-def stored_noise(
+def _pace(baseline: Result) -> float:
+    measured = [run for run in baseline.runs if run.part == MEASURE and not run.void]
+    return statistics.median(run.documents / run.seconds for run in measured)
+
+
+def stored_baseline(
     results: Path, environment: Mapping[str, Any], folder: Path | None = None
-) -> dict[str, Any] | None:
-    """The noise of the newest baseline of this machine and database in `results`, or of the campaign that
-    `folder` is a step of; None if there is none.
+) -> Result | None:
+    """The newest baseline of this machine and database in `results`, or of the campaign that `folder` is a
+    step of; None if there is none.
     """
     stored = [*results.glob(f"{BASELINE_NAME}/*/summary.json")]
     if folder is not None:
@@ -147,8 +159,7 @@ def stored_noise(
     for file in sorted(stored, key=lambda file: file.parent.name, reverse=True):  # names begin with the time
         baseline = load_result(file.parent)
         if all(baseline.environment.get(key) == environment.get(key) for key in ("cpu", "database")):
-            noise: dict[str, Any] | None = baseline.summary["noise"]
-            return noise
+            return baseline
     return None
 
 

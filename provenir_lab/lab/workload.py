@@ -25,6 +25,8 @@ from provenir_lab.storage.source import store_documents
 FIRST_APP_ID = 400_000_001
 _FIRST_TRY = 200
 _TRIES = 6
+_SPARE = 1.15
+"""How much longer than it must a run shall last, by what is known so far."""
 
 
 @dataclass(frozen=True)
@@ -88,19 +90,25 @@ def stored_documents(engine: sa.Engine, target: Target, first: int, last: int) -
 
 
 def count_for(
-    documents: Documents, fewest: int, seconds_for: Callable[[int], float], available: int | None = None
+    documents: Documents,
+    fewest: int,
+    seconds_for: Callable[[int], float],
+    available: int | None = None,
+    pace: float | None = None,
 ) -> int:
     """How many documents make a run of the baseline last `min_seconds`; at least `fewest`.
 
-    `seconds_for(count)` runs the baseline once. `available` bounds the count (stored documents).
+    `seconds_for(count)` runs the baseline once. `available` bounds the count (stored documents). A known
+    `pace`, in documents a second, tells where to begin.
     """
-    count = max(_FIRST_TRY, fewest)
+    likely = math.ceil(_SPARE * documents.min_seconds * pace / 100) * 100 if pace else 0
+    count = max(_FIRST_TRY, fewest, likely)
     for _ in range(_TRIES):
         count = count if available is None else min(count, available)
         seconds = seconds_for(count)
         if seconds >= documents.min_seconds or count == available:
             return count
-        growth = min(20.0, 1.15 * documents.min_seconds / max(seconds, 0.001))
+        growth = min(20.0, _SPARE * documents.min_seconds / max(seconds, 0.001))
         count = math.ceil(count * max(growth, 1.1) / 100) * 100
     raise LabError(
         f"even {count} documents do not make a run last {documents.min_seconds:g} s; set documents.count"

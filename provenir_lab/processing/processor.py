@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from math import ceil
 
@@ -95,29 +95,31 @@ def process(
     session = Session(session_id(contract, now(), rng or random.SystemRandom()), first, last)
     engine = open_engine(url, settings)
     try:
-        target = fitted(engine, target, contract, masked(url))
+        target = fitted(engine, target, contract, masked(url))  # not tried again: the address may be wrong
+        job = Job(url, contract, target, settings, session)
         if not request.allow_contract_change:
-            _check_contract(engine, target, contract)
+            patiently(lambda: _check_contract(engine, target, contract), job.patience())
         if request.retry_failed:
-            reopen_failed(engine, target, request.retry_category, first, last)
+            reopen = partial(reopen_failed, engine, target, request.retry_category, first, last)
+            patiently(reopen, job.patience())
         pending = Pending(engine, target, first, last)
-        found = pending.count()
+        found = patiently(pending.count, job.patience())
         wanted = found if request.limit is None else min(found, request.limit)
-        repeated = pending.repeated() if request.limit is None else 0
+        repeated = patiently(pending.repeated, job.patience()) if request.limit is None else 0
         with open_cluster(dask, url, settings) if dask else nullcontext() as cluster:
             if cluster:
                 settings = settings.model_copy(update={"workers": cluster.size})
+                job = replace(job, settings=settings)
             spans = []
-            if cluster or settings.workers > 1:
-                cuts = pending.ranges(_parts(wanted, settings), request.limit) if wanted else []
-                spans = [Span(a, b) for a, b in cuts]
+            if wanted and (cluster or settings.workers > 1):
+                cut = partial(pending.ranges, _parts(wanted, settings), request.limit)
+                spans = [Span(a, b) for a, b in patiently(cut, job.patience())]
 
             def report(tally: Tally) -> None:
                 failed = tally.failed.total()
                 notes = (f"{failed} failed" if failed else "", cluster.description if cluster else "")
                 progress(Step("process", tally.documents, wanted, ", ".join(filter(None, notes))))
 
-            job = Job(url, contract, target, settings, session)
             if cluster and spans:
                 report(Tally())  # tells where the dashboard is
                 tally = _run_many(job, spans, report, partial(cluster.pool, job))

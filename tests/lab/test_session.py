@@ -227,5 +227,9 @@ def test_count_grows_until_runs_are_long_enough() -> None:
     assert asked == sorted(asked)
     assert count_for(Documents(min_seconds=2), 1, seconds_for, available=500) == 500
     assert count_for(Documents(min_seconds=0.1), 900, seconds_for) == 900
+    asked.clear()  # a known pace leaves one try where it holds, and no more than others where it does not
+    assert count_for(Documents(min_seconds=2), 1, seconds_for, pace=1000) == 2300
+    assert asked == [2300]
+    assert count_for(Documents(min_seconds=2), 3000, seconds_for, pace=10) == 3000
     with pytest.raises(LabError, match=r"do not make a run last 2 s; set documents\.count"):
         count_for(Documents(min_seconds=2), 1, lambda count: 0.0001)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import sqlite3
@@ -14,6 +15,7 @@ from typing import Any
 
 import psycopg
 import pytest
+import sqlalchemy as sa
 from labs import digests, documents, new_lab
 from places import Place
 from postgres_server import PostgresServer
@@ -25,6 +27,7 @@ from provenir_lab.mapping.plan import Mapper, compile_mapper
 from provenir_lab.mock import spoil
 from provenir_lab.processing import patience, worker
 from provenir_lab.progress import silent
+from provenir_lab.storage import database
 
 Make = Callable[[], Exception]
 _TEXT = "made up, with the value CANARY in it"
@@ -219,6 +222,45 @@ def test_a_passing_failure_in_the_middle_does_not_end_the_run(fresh_sqlite: Fres
         faults.plan(at, PASSING["sqlite"])
         with fresh_sqlite() as lab:
             assert lab.process(batch_size=1).documents == 12
+
+
+class Release(logging.Handler):
+    """Ends what holds the database when the run says that it tries again."""
+
+    def __init__(self, end: Callable[[], object]) -> None:
+        super().__init__()
+        self.said: list[str] = []
+        self._end = end
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.said.append(record.getMessage())
+        self._end()
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_a_lock_is_waited_for_when_a_run_starts(
+    request: pytest.FixtureRequest, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is asked before the first batch is asked again, as all later questions are."""
+    fresh: Fresh = request.getfixturevalue(f"fresh_{kind}")
+    monkeypatch.setattr(database, "BUSY_SECONDS", 1)  # for PostgreSQL, 0 means no limit
+    monkeypatch.setattr(patience, "FIRST_PAUSE", 0.001)
+    with fresh() as lab:
+        assert sum(lab.process().failed.values()) == 1
+        held = sa.create_engine(lab.database.url)
+        with held.connect() as other:
+            lock = {"sqlite": "BEGIN IMMEDIATE", "postgresql": "LOCK processing_log IN ACCESS EXCLUSIVE MODE"}
+            other.execute(sa.text(lock[kind]))
+            release = Release(other.rollback)
+            logger = logging.getLogger("provenir_lab.processing.patience")
+            logger.addHandler(release)
+            try:
+                outcome = lab.process(retry_failed=True)
+            finally:
+                logger.removeHandler(release)
+        held.dispose()
+        assert release.said == ["transient database error, trying again"]
+        assert (outcome.documents, outcome.succeeded) == (1, 0)
 
 
 SCRIPT = (

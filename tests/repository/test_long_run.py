@@ -22,22 +22,23 @@ def long_run(*arguments: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_short_one(tmp_path: Path, workers: int) -> None:
     file = tmp_path / "long.json"
-    asked = ("--documents", "1500", "--profile", "compact", "--workers", str(workers), "--json", str(file))
-    done = long_run(*asked)
+    asked = ("--documents", "1500", "--profile", "compact", "--workers", str(workers))
+    done = long_run(*asked, "--rounds", str(workers), "--json", str(file))
     assert done.returncode == 0, done.stderr
     found = json.loads(file.read_text(encoding="utf-8"))
-    assert found["outcome"]["succeeded"] == 1500
+    assert [one["outcome"]["succeeded"] for one in found["rounds"]] == [1500] * workers
     assert found["problems"] == []
     assert found["arguments"] == {
-        "documents": 1500, "profile": "compact", "workers": workers, "database": "sqlite"
+        "documents": 1500, "profile": "compact", "workers": workers, "rounds": workers, "database": "sqlite"
     }  # fmt: skip
     figures = {figure["name"]: figure["value"] for figure in found["figures"]}
     rate = figures["documents a second"]
     assert figures["records a minute"] == pytest.approx(60 * rate)
-    forecast = figures["forecast for 11,000,000 compact documents, as measured here"]
+    forecast = figures["forecast for 11,000,000 such documents, as measured here"]
     assert forecast == pytest.approx(11_000_000 / rate / 3600)
     assert 10 < found["megabytes"] < 40
-    assert sum(part["documents"] for part in found["outcome"]["slices"]) == 1500
+    for one in found["rounds"]:
+        assert sum(part["documents"] for part in one["outcome"]["slices"]) == 1500
     assert file.stat().st_size < 20_000, "small enough for git"
 
 
