@@ -307,10 +307,11 @@ LONG_COMMAND = (
 )
 _UNITS = {"x": "× {}", "%": "{} %"}
 """Units that stand beside a value; others stand in the first column."""
+_MARKS = {"at_least": "at least", "at_most": "at most"}
 
 
 def databases(reference: Reference) -> str:
-    """Every database against merely parsing the documents, the speed-up of a second worker, and what limits."""
+    """Every database against merely parsing the documents, a second worker's speed-up, and what limits."""
     file = reference.folder / "databases.json"
     if not file.is_file():
         return f"Not measured yet. `{DATABASES_COMMAND}` measures it."
@@ -342,7 +343,7 @@ def _figure_rows(columns: Sequence[Sequence[Mapping[str, Any]]]) -> list[tuple[s
     """One row for each figure of the first column: its name, then its value in every column."""
     rows = []
     for first in columns[0]:
-        label = first["name"] if first["unit"] in _UNITS else f"{first['name']}, {first['unit']}"
+        label = first["name"] if first["unit"] in _UNITS else f"{first['name']} ({first['unit']})"
         same = ([f for f in column if f["name"] == first["name"]] for column in columns)
         rows.append((label, *(_value(found[0]) if found else "–" for found in same)))
     return rows
@@ -351,11 +352,8 @@ def _figure_rows(columns: Sequence[Sequence[Mapping[str, Any]]]) -> list[tuple[s
 def _value(figure: Mapping[str, Any]) -> str:
     value = figure["value"]
     shown = f"{value:,.0f}" if abs(value) >= 100 else f"{value:.2f}"
-    asked = [f"{words} {figure[key]:g}" for key, words in _MARKS.items() if figure[key] is not None]
-    return " ".join([_UNITS.get(figure["unit"], "{}").format(shown), *(f"(asked: {mark})" for mark in asked)])
-
-
-_MARKS = {"at_least": "at least", "at_most": "at most"}
+    goals = [f"{words} {figure[key]:g}" for key, words in _MARKS.items() if figure[key] is not None]
+    return " ".join([_UNITS.get(figure["unit"], "{}").format(shown), *(f"(goal: {mark})" for mark in goals)])
 
 
 def _shares(stages: Mapping[str, float]) -> str:

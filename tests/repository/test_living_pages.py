@@ -148,6 +148,8 @@ def test_a_part_without_results_says_how_to_measure_it(name: str, tmp_path: Path
     if name == "headline":
         assert text == ""
     elif name in ("databases", "long-runs"):
-        assert re.fullmatch(r"Not measured yet. `.*(dev\.py bench|benchmarks\.long_run) .*` measures it.", text)
+        assert re.fullmatch(
+            r"Not measured yet. `.*(dev\.py bench|benchmarks\.long_run) .*` measures it.", text
+        )
     elif name != "phases":
         assert re.search(r"Not measured yet. `provenir-lab (run|campaign) experiments/[\w-]+\.yaml`", text)
