@@ -136,6 +136,7 @@ def run(*command: str | Path) -> int:
     """Run a program in the repository's folder to its end; returns its exit status (130: interrupted)."""
     path = os.pathsep.join([str(BIN), os.environ.get("PATH", "")])
     environment = {**os.environ, "PATH": path, "VIRTUAL_ENV": str(VENV), "NO_MKDOCS_2_WARNING": "1"}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # thousands of processes would compile the package anew
     interrupted = False
     with subprocess.Popen([str(part) for part in command], cwd=ROOT, env=environment) as child:
         while True:
@@ -227,7 +228,7 @@ class Command(NamedTuple):
 
 
 WORKERS = min(4, (os.cpu_count() or 1) + 1)  # one more than cores: many tests wait for other processes
-PARALLEL = ("--numprocesses", str(WORKERS), "--dist", "loadfile")
+PARALLEL = ("--numprocesses", str(WORKERS), "--dist", "loadfile", "--no-loadscope-reorder")
 WINDOWS = ("--platform", "win32", "--cache-dir", ".mypy_cache/windows")
 AS_ROOT = getattr(os, "geteuid", lambda: 1)() == 0  # in a container; Jupyter wants to be told
 LAB = (

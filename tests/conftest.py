@@ -26,6 +26,20 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 _numbers = itertools.count(1)
 
+SLOW = (
+    "lab/test_campaign.py", "lab/test_compare_code.py", "lab/test_gates.py", "lab/test_interrupt.py",
+    "lab/test_keep.py", "lab/test_session.py", "repository/test_benchmarks.py", "repository/test_docs.py",
+    "notebooks/test_notebooks.py", "notebooks/test_experiment_notebooks.py", "processing/test_dask.py",
+    "processing/test_faults.py", "processing/test_kills.py", "processing/test_processor.py",
+    "browser/test_jupyterlab.py", "browser/test_pages.py",
+)  # fmt: skip
+"""Files that take longest. They come first: several processes then end at about the same time."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    slow = {Path(__file__).parent / name for name in SLOW}
+    items.sort(key=lambda item: item.path not in slow)
+
 
 @pytest.fixture(autouse=True)
 def logging_as_before() -> Iterator[None]:

@@ -95,10 +95,11 @@ def process(
     session = Session(session_id(contract, now(), rng or random.SystemRandom()), first, last)
     engine = open_engine(url, settings)
     try:
-        target = fitted(engine, target, contract, masked(url))  # not tried again: the address may be wrong
         job = Job(url, contract, target, settings, session)
+        target = patiently(partial(fitted, engine, target, contract, masked(url)), job.patience())
+        job = replace(job, target=target)
         if not request.allow_contract_change:
-            patiently(lambda: _check_contract(engine, target, contract), job.patience())
+            patiently(partial(_check_contract, engine, target, contract), job.patience())
         if request.retry_failed:
             reopen = partial(reopen_failed, engine, target, request.retry_category, first, last)
             patiently(reopen, job.patience())

@@ -12,6 +12,8 @@ from typing import Any
 from playwright.sync_api import Browser, Page, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome", "msedge")
+PATIENCE = 180_000
+"""Milliseconds until what does not appear counts as absent: the machine may be busy."""
 MISSING = f"no browser found ({', '.join(NAMES)}); on Debian: apt-get install chromium"
 
 
@@ -49,6 +51,7 @@ class Watched:
 def watched_page(opened: Browser, **options: Any) -> Iterator[Watched]:
     """A new page in a context of its own; `options` are those of Playwright's `new_context`."""
     context = opened.new_context(**options)
+    context.set_default_timeout(PATIENCE)
     watched = Watched(context.new_page())
     watched.page.on("request", lambda request: watched.requests.append(request.url))
     watched.page.on("pageerror", lambda error: watched.errors.append(str(error)))

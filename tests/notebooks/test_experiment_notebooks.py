@@ -1,5 +1,6 @@
 """Experiments that name no notebook, and the campaign's notebook before anything is accepted."""
 
+import sys
 from pathlib import Path
 
 import nbformat
@@ -8,14 +9,20 @@ import pytest
 import yaml
 
 from provenir_lab.errors import LabError, UsageError
+from provenir_lab.lab import session
 from provenir_lab.lab.decisions import NOTHING
 from provenir_lab.lab.experiment import load_experiment
 from provenir_lab.lab.notebooks import NOTEBOOKS, notebook_of, run_experiment_notebook
 from provenir_lab.lab.parameters import TogetherParameters
+from provenir_lab.lab.place import ensure_lab, open_place
 from provenir_lab.lab.record import interrupted_result
 from provenir_lab.settings import Database, Settings
 
 ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "tests" / "lab"))
+
+from lab_simulation import SimulatedWorkshop, noisy  # noqa: E402
+
 PLAN = {
     "name": "mine",
     "title": "Mine",
@@ -40,10 +47,12 @@ def test_an_experiment_without_a_notebook_gets_the_one_about_its_setting(setting
     assert notebook_of(experiment.model_copy(update={"notebook": None})) == experiment.notebook
 
 
-def test_where_no_notebook_is_about_the_setting_the_report_says_it_all(tmp_path: Path) -> None:
+def test_where_no_notebook_is_about_the_setting_the_report_says_it_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workshop = SimulatedWorkshop(noisy(lambda settings: 1000.0, 0.02))  # test_session.py has real runs
+    monkeypatch.setattr(session, "DatabaseWorkshop", lambda *_: workshop)
     database = Database("sqlite", f"sqlite:///{(tmp_path / 'lab.db').as_posix()}")
-    from provenir_lab.lab.place import ensure_lab, open_place
-
     ensure_lab(open_place(database))
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(PLAN), encoding="utf-8")
     result = run_experiment_notebook(database, tmp_path / "mine.yaml", results=tmp_path / "results")

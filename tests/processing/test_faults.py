@@ -211,7 +211,7 @@ def test_operations_of_a_run_fail_in_turn(
 
 
 def test_a_passing_failure_in_the_middle_does_not_end_the_run(fresh_sqlite: Fresh, faults: Faults) -> None:
-    """One before the first page may: there is nothing to save."""
+    """At the very first contact it may: the address may be wrong."""
     lengths = []
     for batch_size in (12, 1):
         faults.plan()
@@ -249,7 +249,8 @@ def test_a_lock_is_waited_for_when_a_run_starts(
         assert sum(lab.process().failed.values()) == 1
         held = sa.create_engine(lab.database.url)
         with held.connect() as other:
-            lock = {"sqlite": "BEGIN IMMEDIATE", "postgresql": "LOCK processing_log IN ACCESS EXCLUSIVE MODE"}
+            log = f"{lab.target.schema}.processing_log"
+            lock = {"sqlite": "BEGIN IMMEDIATE", "postgresql": f"LOCK {log} IN ACCESS EXCLUSIVE MODE"}
             other.execute(sa.text(lock[kind]))
             release = Release(other.rollback)
             logger = logging.getLogger("provenir_lab.processing.patience")
