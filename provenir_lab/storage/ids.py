@@ -7,13 +7,12 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql
 
 
 def among(column: sa.ColumnElement[Any], name: str, dialect: str) -> sa.ColumnElement[bool]:
     """Condition: `column` is one of the ids bound to parameter `name`, made by `as_parameter`."""
     if dialect == "postgresql":
-        return column == sa.any_(sa.bindparam(name, type_=postgresql.ARRAY(sa.BigInteger)))
+        return column == sa.any_(sa.bindparam(name, type_=sa.ARRAY(sa.BigInteger)))
     if dialect == "mssql":
         shredded = sa.text(f"SELECT CAST(value AS bigint) FROM OPENJSON(:{name})")
         return column.in_(shredded.columns(value=sa.BigInteger))

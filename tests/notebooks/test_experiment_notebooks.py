@@ -22,6 +22,7 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "lab"))
 
 from lab_simulation import SimulatedWorkshop, noisy  # noqa: E402
+from test_notebooks import nearly_finished  # noqa: E402
 
 PLAN = {
     "name": "mine",
@@ -83,8 +84,9 @@ def test_a_notebook_that_fails_behind_its_runs_leaves_no_finished_result(tmp_pat
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=metadata), notebook)
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump({**PLAN, "notebook": str(notebook)}), encoding="utf-8")
     database = Database("sqlite", f"sqlite:///{(tmp_path / 'lab.db').as_posix()}")
+    begun = nearly_finished(load_experiment(tmp_path / "mine.yaml"), tmp_path)
     with pytest.raises(LabError, match=r"^fails\.ipynb, cell \d+ \(1 / 0\): ZeroDivisionError"):
-        run_experiment_notebook(database, tmp_path / "mine.yaml", results=tmp_path / "results")
+        run_experiment_notebook(database, tmp_path / "mine.yaml", results=tmp_path / "results", folder=begun)
     folder = interrupted_result(tmp_path / "results", "mine")
     assert (folder / "report.html").is_file()
     assert "ZeroDivisionError" in (folder / "notebook-failed.html").read_text(encoding="utf-8")

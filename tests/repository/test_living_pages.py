@@ -45,6 +45,10 @@ def test_figures_are_those_of_the_stored_results() -> None:
     assert stored == reference.shown
 
 
+def test_everything_that_the_pages_tell_of_is_measured() -> None:
+    assert [page.name for page in LIVING if "Not measured yet" in page.read_text(encoding="utf-8")] == []
+
+
 def test_every_part_stands_in_a_page() -> None:
     used = {m["name"] for page in LIVING for m in living.PART.finditer(page.read_text(encoding="utf-8"))}
     assert used == set(living_parts.PARTS)
