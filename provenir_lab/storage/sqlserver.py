@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
@@ -112,10 +113,12 @@ def knows_json(engine: sa.Engine) -> bool:
 
 
 def reads_json(engine: sa.Engine) -> bool:
-    """Whether OPENJSON gives texts back as they were: Babelfish leaves the escapes in."""
+    """Whether OPENJSON gives texts back as they were: Babelfish leaves escapes in and cuts long texts."""
+    sent = "a\\b" + "x" * 8_000
     with reading(engine) as connection:
-        found = connection.exec_driver_sql("SELECT value FROM OPENJSON(?)", ('["a\\\\b"]',)).scalar()
-    return found == "a\\b"
+        statement = "SELECT c FROM OPENJSON(?) WITH (c nvarchar(max) '$[0]')"
+        found = connection.exec_driver_sql(statement, (json.dumps([[sent]]),)).scalar()
+    return bool(found == sent)
 
 
 def moment_texts(columns: Sequence[Column]) -> list[tuple[int, Callable[[dt.datetime], str]]]:
