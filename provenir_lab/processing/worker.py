@@ -105,11 +105,12 @@ class Worker:
             tally,
             job.patience(),
         )
-        done = tally.marks()
+        done, number = tally.marks(), 0
         with self._batches(span, tally) as batches:
-            for number, batch in enumerate(batches, 1):
+            for batch in batches:
                 if stopping():
                     break
+                number += 1
                 committer.commit(batch.documents, batch.failures)
                 tally.add_seconds(batch.seconds)
                 tally.unknown_codes.update(batch.unknown_codes)
@@ -119,6 +120,7 @@ class Worker:
                 before, done = done, tally.marks()
                 log_batch(job.session.session_id, number, batch, _difference(before, done), committer.held)
                 on_batch(tally)
+                del batch  # its rows go before those of the next one come (enumerate would keep them too)
             else:
                 if hand_back and not tally.succeeded:
                     tally.held = {failure[0]: failure for failure in committer.held}
