@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 from provenir_lab.display import html_table
 from provenir_lab.lab.experiment import Experiment
-from provenir_lab.lab.record import MEASURE, Result, load_result
+from provenir_lab.lab.record import Result, load_result
 from provenir_lab.lab.statistics import smallest_findable_effect
 from provenir_lab.settings import Settings
 
@@ -139,12 +138,9 @@ def make_plan(
         source = OF_NOISE
     findable = smallest_findable_effect(noise["spread"], experiment.runs, experiment.threshold, confidence)
     alike = baseline.summary["workload"]["profile"] == experiment.documents.profile
-    return Plan(experiment, accepted, source, confidence, findable, _pace(baseline) if alike else None)
-
-
-def _pace(baseline: Result) -> float:
-    measured = [run for run in baseline.runs if run.part == MEASURE and not run.void]
-    return statistics.median(run.documents / run.seconds for run in measured)
+    measured = baseline.summary["variants"][0].get("rec_per_min")  # absent where no run counts
+    pace = measured["median"] / 60 if alike and measured else None
+    return Plan(experiment, accepted, source, confidence, findable, pace)
 
 
 def stored_baseline(

@@ -30,7 +30,6 @@ from provenir_lab.errors import LabError, origin
 from provenir_lab.processing.commit import all_failed
 from provenir_lab.processing.logs import configure_logging, facts
 from provenir_lab.processing.outcome import Tally
-from provenir_lab.processing.patience import patiently
 from provenir_lab.processing.worker import Job, Span, Worker, log_failures
 from provenir_lab.storage.database import open_engine
 from provenir_lab.storage.source import Pending
@@ -169,7 +168,7 @@ class _Coordinator:
         engine = open_engine(job.url, job.settings)
         try:
             pending = Pending(engine, job.target, span.first, span.last)
-            halves = patiently(lambda: pending.ranges(2), job.patience())
+            halves = job.patiently(lambda: pending.ranges(2))
         finally:
             engine.dispose()
         if len(halves) == 1:

@@ -20,7 +20,6 @@ from provenir_lab.mapping.contract import Contract
 from provenir_lab.processing.cluster import Dask, open_cluster
 from provenir_lab.processing.coordinator import BATCHES_PER_SPAN, Pool, run_spans
 from provenir_lab.processing.outcome import Outcome, Tally, outcome_of
-from provenir_lab.processing.patience import patiently
 from provenir_lab.processing.place import fitted
 from provenir_lab.processing.worker import Job, Span, Worker
 from provenir_lab.progress import Progress, Step, silent
@@ -96,17 +95,17 @@ def process(
     engine = open_engine(url, settings)
     try:
         job = Job(url, contract, target, settings, session)
-        target = patiently(partial(fitted, engine, target, contract, masked(url)), job.patience())
+        target = job.patiently(partial(fitted, engine, target, contract, masked(url)))
         job = replace(job, target=target)
         if not request.allow_contract_change:
-            patiently(partial(_check_contract, engine, target, contract), job.patience())
+            job.patiently(partial(_check_contract, engine, target, contract))
         if request.retry_failed:
             reopen = partial(reopen_failed, engine, target, request.retry_category, first, last)
-            patiently(reopen, job.patience())
+            job.patiently(reopen)
         pending = Pending(engine, target, first, last)
-        found = patiently(pending.count, job.patience())
+        found = job.patiently(pending.count)
         wanted = found if request.limit is None else min(found, request.limit)
-        repeated = patiently(pending.repeated, job.patience()) if request.limit is None else 0
+        repeated = job.patiently(pending.repeated) if request.limit is None else 0
         with open_cluster(dask, url, settings) if dask else nullcontext() as cluster:
             if cluster:
                 settings = settings.model_copy(update={"workers": cluster.size})
@@ -114,7 +113,7 @@ def process(
             spans = []
             if wanted and (cluster or settings.workers > 1):
                 cut = partial(pending.ranges, _parts(wanted, settings), request.limit)
-                spans = [Span(a, b) for a, b in patiently(cut, job.patience())]
+                spans = [Span(a, b) for a, b in job.patiently(cut)]
 
             def report(tally: Tally) -> None:
                 failed = tally.failed.total()
@@ -131,9 +130,7 @@ def process(
             described = cluster.description if cluster else None
         if tally.worker_deaths or dask:  # batches of a dead worker are logged, but their counts died with it
             # what is done stands in the log: a database that fails in passing now costs no outcome
-            succeeded, failed = patiently(
-                lambda: outcomes(engine, target, session.session_id), job.patience()
-            )
+            succeeded, failed = job.patiently(lambda: outcomes(engine, target, session.session_id))
             tally.succeeded, tally.failed = succeeded, Counter(failed)
     finally:
         engine.dispose()

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import psutil
 import sqlalchemy as sa
@@ -28,6 +29,8 @@ from provenir_lab.storage.schema import Target
 from provenir_lab.storage.source import Pending
 from provenir_lab.storage.writer import Session, Writer
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True)
 class Job:
@@ -43,6 +46,10 @@ class Job:
     def patience(self, sleep: Callable[[float], None] = time.sleep) -> Patience:
         """For one kind of work of this run."""
         return Patience(self.settings.retry_seconds, sleep, session=self.session.session_id)
+
+    def patiently(self, work: Callable[[], T]) -> T:
+        """What `work` returns, tried until no passing failure ends it. Raises DatabaseError at the limit."""
+        return patiently(work, self.patience())
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +193,7 @@ def log_failures(job: Job, failures: Sequence[Failure]) -> Tally:
 def _writer(job: Job, engine: sa.Engine, columns: Mapping[str, Sequence[str]]) -> Writer:
     """A writer; the engine is closed if there is none to be had."""
     try:
-        return patiently(lambda: Writer(engine, job.target, columns, job.settings), job.patience())
+        return job.patiently(lambda: Writer(engine, job.target, columns, job.settings))
     except BaseException:
         engine.dispose()
         raise
