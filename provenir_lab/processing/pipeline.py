@@ -68,6 +68,7 @@ def ahead(
                     raise item.error
                 return
             yield item
+            del item  # what it holds goes before the next one comes
     finally:
         stop.set()
         at_end()

@@ -16,7 +16,7 @@ from provenir_lab.processing.commit import Document as Mapped
 from provenir_lab.processing.commit import Failure
 from provenir_lab.processing.patience import Patience
 from provenir_lab.settings import Settings
-from provenir_lab.storage.prefix import Prefix, PrefixLength
+from provenir_lab.storage.prefix import Need, Prefix, PrefixLength
 from provenir_lab.storage.source import Pending
 
 PARSED_AT_ONCE = 10
@@ -49,6 +49,8 @@ class Batch:
     """Of all texts, those that were read a second time twice."""
     bytes_parsed: int = 0
     """What was parsed of the documents that could be, as UTF-8."""
+    needs: list[Need] = field(default_factory=list)
+    """Of the same documents, how much of each it took."""
 
 
 class Preparation:
@@ -108,6 +110,7 @@ class Preparation:
                     waiting = 0.0
                     first = documents[-1].app_id + 1
                     limit = None if limit is None else limit - len(documents)
+                    del documents  # its texts go before those of the next page come
                     begun = time.perf_counter()
                     if alone or size < self._batch_size:
                         size, alone = min(2 * size, self._batch_size), False
@@ -134,12 +137,12 @@ class Preparation:
                 if found is None:
                     short.append(document)
                 else:
-                    self._map(document.app_id, found, batch)
+                    self._map(document.app_id, found, document.size, batch)
             seconds["map"] += clock() - begun
-        if self._length is not None:
-            self._length.learn(len(page.documents), len(short))
         if short:
             self._map_whole(short, batch, seconds)
+        if self._length is not None:
+            self._length.learn(batch.needs)
         batch.seconds = seconds
         batch.unknown_codes.update(self._mapper.unknown_codes)
         self._mapper.unknown_codes.clear()
@@ -158,27 +161,37 @@ class Preparation:
         portions = deque(_portions(short))
         while portions:
             portion = portions.popleft()
-            begun = clock()
             try:
-                whole, waited = self._whole(portion)
+                parsed = self._parse_whole(portion, batch, seconds)
             except MemoryError:
                 if len(portion) > 1:
                     portions.extendleft([app_id] for app_id in portion)
                 else:
-                    self._map(portion[0], _OUT_OF_MEMORY, batch)
+                    self._map(portion[0], _OUT_OF_MEMORY, 0, batch)
                 continue
-            read = clock()
-            parsed = {app_id: self._parse_text(text) for app_id, text in whole.items()}
-            batch.characters_read += sum(len(text or "") for text in whole.values())
-            seconds["fetch"] += read - begun - waited
-            seconds["wait"] += waited
-            seconds["parse"] += clock() - read
             begun = clock()
-            for app_id, found in parsed.items():  # one that is gone from the source by now is not among them
-                self._map(app_id, found, batch)
+            for app_id, found, size in parsed:
+                self._map(app_id, found, size, batch)
             seconds["map"] += clock() - begun
+            del parsed  # goes before the next portion comes
         batch.documents.sort(key=lambda document: document[0])
         batch.failures.sort(key=lambda failure: failure[0])
+
+    def _parse_whole(
+        self, app_ids: list[int], batch: Batch, seconds: dict[str, float]
+    ) -> list[tuple[int, Document | Rejected, int]]:
+        """(app_id, what it is, characters) of each document; one that is gone from the source by now is left
+        out."""
+        clock = time.perf_counter
+        begun = clock()
+        whole, waited = self._whole(app_ids)
+        read = clock()
+        parsed = [(app_id, self._parse_text(text), len(text or "")) for app_id, text in whole.items()]
+        batch.characters_read += sum(size for _, _, size in parsed)
+        seconds["fetch"] += read - begun - waited
+        seconds["wait"] += waited
+        seconds["parse"] += clock() - read
+        return parsed
 
     def _read(self, first: int | None, limit: int | None, size: int) -> Iterator[Sequence[Prefix]]:
         pending = self._pending(first)
@@ -227,16 +240,18 @@ class Preparation:
         try:
             return self._mapper.parse(text)
         except Rejected as rejected:
-            return rejected
+            # anew: the traceback of that one would keep the whole page until cycles are collected
+            return Rejected(rejected.category, rejected.reason)
         except MemoryError:
             return _OUT_OF_MEMORY
 
-    def _map(self, app_id: int, found: Document | Rejected, batch: Batch) -> None:
+    def _map(self, app_id: int, found: Document | Rejected, size: int, batch: Batch) -> None:
         if isinstance(found, Rejected):
             batch.failures.append((app_id, found.category, found.reason))
             return
         batch.bytes_parsed += len(found.data)
         try:
+            batch.needs.append(Need(len(found.data), size))
             batch.documents.append((app_id, self._mapper.rows(found, app_id)))
         except Rejected as rejected:
             batch.failures.append((app_id, rejected.category, rejected.reason))

@@ -32,8 +32,7 @@ from provenir_lab.storage.writer import Session, utc_now
 
 _SESSION_ID = re.compile(r"\d{8}_\d{6}-([0-9a-f]{8})-[0-9a-f]{4}")
 
-SPANS_PER_WORKER = 8
-"""More spans than workers, so that all end at about the same time."""
+_MOST_PIECES = 50_000
 
 
 @dataclass(frozen=True)
@@ -112,8 +111,7 @@ def process(
                 job = replace(job, settings=settings)
             spans = []
             if wanted and (cluster or settings.workers > 1):
-                cut = partial(pending.ranges, _parts(wanted, settings), request.limit)
-                spans = [Span(a, b) for a, b in job.patiently(cut)]
+                spans = job.patiently(partial(_cut, pending, wanted, request.limit, settings))
 
             def report(tally: Tally) -> None:
                 failed = tally.failed.total()
@@ -172,10 +170,18 @@ def _run_many(
     return tally
 
 
-def _parts(documents: int, settings: Settings) -> int:
-    """Into how many spans `documents` are cut: as many for each worker, so that all end together."""
-    workers, batch = settings.workers, settings.batch_size
-    # a span holds at least a batch, and with enough documents lets a worker see that everything fails
-    whole = documents // (workers * max(batch, settings.stop_after_failures))
-    long = ceil(documents / (workers * batch * BATCHES_PER_SPAN))
-    return workers * max(1, min(whole, SPANS_PER_WORKER), long)
+def _cut(pending: Pending, documents: int, limit: int | None, settings: Settings) -> list[Span]:
+    """The pending documents as spans that get shorter towards the end, so that all workers end together.
+
+    This is guided self-scheduling (Polychronopoulos & Kuck 1987, IEEE Transactions on Computers C-36) in
+    pieces of a batch.
+    """
+    piece = max(settings.batch_size, ceil(documents / _MOST_PIECES))
+    pieces = pending.ranges(max(settings.workers, ceil(documents / piece)), limit)
+    longest = max(1, BATCHES_PER_SPAN * settings.batch_size // piece)
+    spans, start = [], 0
+    while start < len(pieces):
+        length = max(1, min(longest, (len(pieces) - start) // (2 * settings.workers)))
+        spans.append(Span(pieces[start][0], pieces[start + length - 1][1]))
+        start += length
+    return spans

@@ -127,7 +127,7 @@ class Worker:
                 before, done = done, tally.marks()
                 log_batch(job.session.session_id, number, batch, _difference(before, done), committer.held)
                 on_batch(tally)
-                del batch  # its rows go before those of the next one come (enumerate would keep them too)
+                del batch  # its rows go before those of the next one come (enumerate would keep them)
             else:
                 if hand_back and not tally.succeeded:
                     tally.held = {failure[0]: failure for failure in committer.held}
@@ -222,3 +222,4 @@ def _waiting(batches: Iterator[Batch], tally: Tally) -> Iterator[Batch]:
         if batch is None:
             return
         yield batch
+        del batch  # as above

@@ -126,13 +126,14 @@ class Pending:
         self, page_size: int, limit: int | None, read: Callable[[int | None, int], list[Any]]
     ) -> Iterator[list[Any]]:
         after, left = self._start, limit
-        while left is None or left > 0:
+        while (left is None or left > 0) and (after is None or after != self._last):
             page = read(after, page_size if left is None else min(page_size, left))
             if not page:
                 return
             after = page[-1][0]
             left = None if left is None else left - len(page)
             yield page
+            del page  # its texts go before those of the next one come
 
     def _whole_page(self, after: int | None, size: int, max_bytes: int | None) -> list[Prefix]:
         text: sa.ColumnElement[Any] = self._text

@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from storage_rows import TABLES, Lab
 
-from provenir_lab.storage.database import writing
-from provenir_lab.storage.prefix import PrefixLength, accept_any_bytes
+from provenir_lab.storage.database import connection_counts, writing
+from provenir_lab.storage.prefix import Need, PrefixLength, accept_any_bytes
 from provenir_lab.storage.schema import Target
 from provenir_lab.storage.source import Pending, store_documents
 
@@ -29,7 +29,7 @@ def check(pending: Pending, texts: list[str], characters: int, *, halved: bool =
     """`halved`: sizes are those of UTF-16, halved; texts are ASCII then, and a server that is compatible may
     count them in UTF-8.
     """
-    pages = list(pending.prefix_pages(3, None, PrefixLength(characters, adaptive=False)))
+    pages = list(pending.prefix_pages(3, None, PrefixLength(characters)))
     found = [prefix for page in pages for prefix in page]
     assert [p.app_id for p in found] == list(range(1, len(texts) + 1))
     for prefix, text in zip(found, texts, strict=True):
@@ -156,20 +156,57 @@ def test_half_a_character_of_sql_server_is_kept() -> None:
     assert converters[-9]("aé".encode("utf-16-le") + b"\x3d\xd8") == "aé\ud83d"
 
 
-def test_the_length_follows_the_documents() -> None:
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+def test_a_connection_is_replaced_before_its_blobs_take_much_memory(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("provenir_lab.storage.prefix.BLOBS_A_CONNECTION", 10)
+    store(lab, ["text"] * 40)
+    before = connection_counts(lab.engine).connects
+    pages = list(Pending(lab.engine, lab.target).prefix_pages(5, None, PrefixLength()))
+    assert [prefix.text for page in pages for prefix in page] == ["text"] * 40
+    assert connection_counts(lab.engine).connects == before + 4
+
+
+def test_the_length_stays_until_enough_is_known() -> None:
     length = PrefixLength(16_000)
-    length.learn(100, 9)
-    assert length.characters == 32_000
-    length.learn(100, 5)
-    assert length.characters == 32_000
-    length.learn(100, 0)
-    assert length.characters == 28_800
-    for _ in range(100):
-        length.learn(100, 0)
+    length.learn([Need(5_000, 20_000)] * 99)
+    assert length.characters == 16_000
+    length.learn([Need(5_000, 20_000)])
+    assert length.characters == 5_000
+
+
+def test_the_length_is_what_nearly_all_documents_need() -> None:
+    length = PrefixLength()
+    length.learn([Need(6_000 + i, 100_000) for i in range(1_000)])
+    assert 6_900 < length.characters < 7_000
+    for _ in range(20):
+        length.learn([Need(30_000 + i, 100_000) for i in range(100)])
+    assert 30_090 < length.characters < 30_100  # the earlier documents are forgotten
+
+
+def test_a_few_very_long_documents_do_not_lengthen_the_prefix_of_all() -> None:
+    length = PrefixLength()
+    length.learn([Need(8_000, 100_000)] * 970 + [Need(3_000_000, 3_100_000)] * 30)
+    assert length.characters == 8_000
+
+
+def test_the_length_has_limits() -> None:
+    length = PrefixLength()
+    length.learn([Need(10, 20)] * 100)
     assert length.characters == 4_000
-    for _ in range(100):
-        length.learn(100, 100)
+    length.learn([Need(9_000_000, 9_000_001)] * 2_000)
     assert length.characters == 4_000_000
-    fixed = PrefixLength(8_000, adaptive=False)
-    fixed.learn(100, 100)
-    assert fixed.characters == 8_000
+
+
+@given(st.lists(st.tuples(st.integers(4_000, 60_000), st.integers(0, 200_000)), min_size=100, max_size=130))
+def test_no_other_length_would_have_cost_less(sizes: list[tuple[int, int]]) -> None:
+    needs = [Need(length, length + rest) for length, rest in sizes]
+    length = PrefixLength()
+    length.learn(needs)
+
+    def cost(characters: int) -> float:
+        missed = [need for need in needs if need.length > characters]
+        return characters * (len(needs) + 20 * len(missed)) + sum(need.size for need in missed)
+
+    assert cost(length.characters) == min(cost(need.length) for need in needs)

@@ -248,13 +248,14 @@ class Stages:
 
     title: str
     description: str
-    bars: tuple[tuple[str, Mapping[str, float]], ...]
+    bars: tuple[tuple[str, tuple[float, ...]], ...]
+    """Variant -> milliseconds, in the order of `STAGES`."""
 
 
 def stages(summary: Summary) -> Stages:
     """Figure 6. Seconds of the stages are summed over workers, so they are work, not elapsed time."""
     bars = tuple(
-        (v["variant"], {stage: v["stages"][stage] * 1000 / v["documents"] for stage in STAGES})
+        (v["variant"], tuple(v["stages"][stage] * 1000 / v["documents"] for stage in STAGES))
         for v in summary["variants"]
         if v.get("documents")
     )
@@ -262,7 +263,8 @@ def stages(summary: Summary) -> Stages:
     largest = max(shares, key=lambda stage: shares[stage])
     title = f"{stage_name(largest)} takes the most time: {shares[largest]:.0%} of the baseline"
     description = "; ".join(
-        f"{name}: " + ", ".join(f"{stage_name(s)} {value:.3f} ms" for s, value in parts.items())
+        f"{name}: "
+        + ", ".join(f"{stage_name(s)} {value:.3f} ms" for s, value in zip(STAGES, parts, strict=True))
         for name, parts in bars
     )
     return Stages(title, description + ".", bars)

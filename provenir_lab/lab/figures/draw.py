@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from provenir_lab.lab.figures import data
 from provenir_lab.lab.figures.picture import BAND, INK, MUTED, PALETTE, PAPER, STYLE, Picture, to_picture
@@ -27,6 +28,14 @@ _Finding = (
     | data.Scaling
     | data.ForecastFigure
 )
+
+
+_F = TypeVar("_F")
+
+
+def _once(drawn: Callable[[_F], Picture]) -> Callable[[_F], Picture]:
+    """Remembers pictures: notebooks show what their reports hold, and drawing takes its time."""
+    return lru_cache(maxsize=16)(drawn)
 
 
 def _picture(name: str, found: _Finding, height: float, draw: Callable[[Axes], None]) -> Picture:
@@ -51,6 +60,7 @@ def _picture(name: str, found: _Finding, height: float, draw: Callable[[Axes], N
         return to_picture(name, found.title, found.description, figure)
 
 
+@_once
 def run_order(found: data.RunOrder) -> Picture:
     """Figure 1."""
     from matplotlib.ticker import MaxNLocator
@@ -99,6 +109,7 @@ def run_order(found: data.RunOrder) -> Picture:
     return _picture("run-order", found, 2.9, draw)
 
 
+@_once
 def points(found: data.Points) -> Picture:
     """Figure 2."""
 
@@ -122,6 +133,7 @@ def points(found: data.Points) -> Picture:
     return _picture("points", found, 1.2 + 0.42 * len(found.strips), draw)
 
 
+@_once
 def forest(found: data.Forest) -> Picture:
     """Figure 3."""
 
@@ -157,6 +169,7 @@ def forest(found: data.Forest) -> Picture:
     return _picture("forest", found, 1.2 + 0.42 * len(found.rows), draw)
 
 
+@_once
 def waterfall(found: data.Waterfall) -> Picture:
     """Figure 4."""
 
@@ -197,6 +210,7 @@ def waterfall(found: data.Waterfall) -> Picture:
     return _picture("waterfall", found, 3.2, draw)
 
 
+@_once
 def sweep(found: data.Sweep) -> Picture:
     """Figure 5."""
 
@@ -233,13 +247,14 @@ def sweep(found: data.Sweep) -> Picture:
     return _picture("sweep", found, 3.0, draw)
 
 
+@_once
 def stages(found: data.Stages) -> Picture:
     """Figure 6."""
 
     def draw(axes: Axes) -> None:
         left = [0.0] * len(found.bars)
         for i, stage in enumerate(STAGES):
-            widths = [parts[stage] for _, parts in found.bars]
+            widths = [parts[i] for _, parts in found.bars]
             if any(width > 0 for width in widths):
                 axes.barh(
                     range(len(found.bars)),
@@ -259,6 +274,7 @@ def stages(found: data.Stages) -> Picture:
     return _picture("stages", found, 1.2 + 0.42 * len(found.bars), draw)
 
 
+@_once
 def slices(found: data.Slices) -> Picture:
     """Figure 7."""
 
@@ -284,6 +300,7 @@ def slices(found: data.Slices) -> Picture:
     return _picture("slices", found, 2.9, draw)
 
 
+@_once
 def scaling(found: data.Scaling) -> Picture:
     """Figure 8."""
 
@@ -304,6 +321,7 @@ def scaling(found: data.Scaling) -> Picture:
     return _picture("scaling", found, 3.0, draw)
 
 
+@_once
 def forecast(found: data.ForecastFigure) -> Picture:
     """Figure 9."""
 
