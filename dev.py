@@ -104,7 +104,9 @@ def _pip_install(extras: list[str]) -> None:
     """Install the package, editable, with pip's output in a log and its present step on one line."""
     target = f"{ROOT}[{','.join(extras)}]" if extras else str(ROOT)
     constraints = str(ROOT / "constraints.txt")
-    command = [str(PYTHON), "-m", "pip", "install", "--constraint", constraints, "--editable", target]
+    # most modules are never used: Python compiles those that are
+    command = [str(PYTHON), "-m", "pip", "install", "--no-compile", "--constraint", constraints]
+    command += ["--editable", target]
     print("installing the package and what it needs (a few minutes the first time)", file=sys.stderr)
     start, lines = time.monotonic(), []
     with subprocess.Popen(

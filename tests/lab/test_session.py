@@ -9,7 +9,7 @@ import pytest
 
 from provenir_lab.errors import GuardError, LabError, UsageError
 from provenir_lab.lab.campaign import run_campaign
-from provenir_lab.lab.experiment import Documents, parse_experiment
+from provenir_lab.lab.experiment import Documents
 from provenir_lab.lab.measure import DatabaseBench
 from provenir_lab.lab.place import Place, ensure_lab, open_place
 from provenir_lab.lab.record import Result
@@ -81,20 +81,6 @@ def test_no_invented_identity_reaches_a_result(baseline: Result, tmp_path: Path)
         if file.is_file():
             text = file.read_text(encoding="utf-8")
             assert [value for value in values if f">{value}<" in text or f'"{value}"' in text] == []
-
-
-def test_a_real_comparison_of_settings_that_write_the_same(
-    place: Place, database: Database, tmp_path: Path
-) -> None:
-    plan = {
-        "name": "logging", "title": "Logging", "change": "log_level", "candidates": ["error"], "runs": 6,
-        "max_runs": 6, "documents": {"count": 20},
-    }  # fmt: skip
-    result = run_experiment(database, parse_experiment(plan, "test"), results=tmp_path / "results")
-    (judged,) = result.summary["comparisons"]
-    assert judged["pairs"] == 6
-    assert judged["gates"] == {"passed": True, "problems": []}
-    assert judged["verdict"] in ("FASTER", "SLOWER", "EQUIVALENT", "INCONCLUSIVE")
 
 
 def test_a_write_method_that_the_database_does_not_know_is_refused_before_anything_runs(

@@ -25,7 +25,7 @@ from provenir_lab.mapping.plan import Mapper, compile_mapper
 from provenir_lab.mapping.reference import ReferenceMapper
 from provenir_lab.tables import packaged_tables
 
-DOCUMENTS = 20_000 if os.environ.get("PROVENIR_LAB_NIGHTLY") == "1" else 1_500
+DOCUMENTS = 20_000 if os.environ.get("PROVENIR_LAB_NIGHTLY") == "1" else 1_000
 AT_ONCE = 5
 VALUE_PROBLEMS = ("missing_required", "not_representable", "value_out_of_range", "value_too_long")
 """Found value by value: which comes first in a document that has several is not said."""

@@ -104,7 +104,7 @@ def test_a_lost_worker_loses_and_doubles_nothing(
     monkeypatch: pytest.MonkeyPatch,
     accident: Callable[..., object],
 ) -> None:
-    lab = new_lab(postgres_url, documents(COUNT), **SMALL)
+    lab = new_lab(postgres_url, documents(COUNT), batch_size=1)
     happened = tmp_path / "happened"
     in_place_of_run_span(monkeypatch, accident, str(happened))
     outcome = lab.process(executor="dask", scheduler=scheduler)
