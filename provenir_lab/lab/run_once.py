@@ -8,12 +8,12 @@ the pipe because its URL may hold a password. It ends at once when the starter i
 from __future__ import annotations
 
 import json
-import logging
 import sys
 
 from provenir_lab.errors import LabError
 from provenir_lab.lab.child import end_with
 from provenir_lab.lab.place import from_dict
+from provenir_lab.processing.logs import configure_logging
 from provenir_lab.processing.processor import Request, process
 from provenir_lab.settings import build_settings
 
@@ -23,7 +23,7 @@ def main() -> int:
     asked = json.load(sys.stdin)
     end_with(asked["starter"])
     settings = build_settings(asked["settings"])
-    logging.basicConfig(level=settings.log_level.upper(), stream=sys.stderr)
+    configure_logging(settings)
     place = from_dict(asked["place"])
     request = Request(app_id_start=asked["first"], app_id_end=asked["last"])
     try:

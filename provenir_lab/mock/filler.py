@@ -15,7 +15,7 @@ from importlib import resources
 from itertools import accumulate
 
 from provenir_lab.mock.draw import Draw
-from provenir_lab.mock.makers import maker
+from provenir_lab.mock.makers import Maker, maker
 from provenir_lab.mock.values import quoted
 
 _ITEMS_LENGTH = 200_000
@@ -85,11 +85,18 @@ def _block(body: str, weight: int, draw: Draw) -> Block:
     )
 
 
-_make = cache(maker)
+@cache
+def _parts(template: str) -> tuple[list[str], list[Maker]]:
+    """The fixed texts of a template, and the makers of what stands between them."""
+    parts = re.split(r"\[\[(.+?)\]\]", template)
+    return parts[::2], [maker(ways) for ways in parts[1::2]]
 
 
 def _written(template: str, draw: Draw) -> str:
-    return re.sub(r"\[\[(.+?)\]\]", lambda match: quoted(_make(match[1])(draw)), template)
+    fixed, makers = _parts(template)
+    found = [""] * (len(fixed) + len(makers))
+    found[::2], found[1::2] = fixed, [quoted(make(draw)) for make in makers]
+    return "".join(found)
 
 
 @cache

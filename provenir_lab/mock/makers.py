@@ -43,8 +43,18 @@ def _one_way(way: str) -> Maker:
     return _mask(way)
 
 
-_LETTERS = {"9": "0123456789", "A": "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "a": "abcdefghijklmnopqrstuvwxyz"}
-_TOKEN = re.compile(r"\\(?P<plain>.)|(?P<kind>[9Aa])(?:\{(?P<times>\d+)\}|(?P<more>\+))?|(?P<other>.)")
+def _table(letters: str) -> bytes:
+    """What each random byte becomes."""
+    return bytes(ord(letters[byte % len(letters)]) for byte in range(256))
+
+
+_TABLES = {
+    "9": _table("0123456789"),
+    "A": _table("ABCDEFGHIJKLMNOPQRSTUVWXYZ"),
+    "a": _table("abcdefghijklmnopqrstuvwxyz"),
+}
+_HISTORY = _table("0123456789CBN-")
+_TOKEN = re.compile(r"(?P<kind>[9Aa])(?:\{(?P<times>\d+)\}|(?P<more>\+))?|(?P<plain>(?:\\.|[^9Aa\\])+)")
 
 
 def _mask(mask: str) -> Maker:
@@ -54,16 +64,17 @@ def _mask(mask: str) -> Maker:
 
 def _piece(match: re.Match[str]) -> Maker:
     if not match["kind"]:
-        return lambda draw: match["plain"] or match["other"]
-    letters = _LETTERS[match["kind"]]
+        plain = re.sub(r"\\(.)", r"\1", match["plain"])
+        return lambda draw: plain
+    table = _TABLES[match["kind"]]
     if match["more"]:
-        return lambda draw: _random_text(draw, letters, 2 + draw.below(8))
+        return lambda draw: _random_text(draw, table, 2 + draw.below(8))
     times = int(match["times"] or 1)
-    return lambda draw: _random_text(draw, letters, times)
+    return lambda draw: _random_text(draw, table, times)
 
 
-def _random_text(draw: Draw, letters: str, length: int) -> str:
-    return "".join([letters[byte % len(letters)] for byte in draw.take(length)])
+def _random_text(draw: Draw, table: bytes, length: int) -> str:
+    return draw.take(length).translate(table).decode("ascii")
 
 
 @cache
@@ -182,7 +193,7 @@ _MAKERS: dict[str, Maker] = {
     "secret": _base64(16, 48),
     "blackbox": _base64(300, 1800),
     "undefined": lambda draw: f"org.mozilla.javascript.Undefined@{_hex(draw, 8)}",
-    "history": lambda draw: _random_text(draw, "0123456789CBN-", 10 + draw.below(60)),
+    "history": lambda draw: _random_text(draw, _HISTORY, 10 + draw.below(60)),
     "iso": _time("{year}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}.{milli:03}"),
     "iso_short": _time("{year}-{month}-{day} {hour}:{minute:02}:{second:02}.{milli}"),
     "iso_bare": _time("{year}-{month}-{day} {hour}:{minute}:{second}"),

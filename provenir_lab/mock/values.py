@@ -8,6 +8,7 @@ Attributes of one group are filled and left blank together: the parts of an addr
 from __future__ import annotations
 
 import csv
+import re
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -18,6 +19,8 @@ from provenir_lab.mock.makers import maker
 
 POOL = 256
 """Ready-made values per attribute: one byte of randomness picks one."""
+
+_SPECIAL = re.compile(r'[&<>"\n]')
 
 Pool = tuple[str, ...]
 
@@ -52,4 +55,4 @@ def values() -> dict[tuple[str, str], Value]:
 
 def quoted(text: str) -> str:
     """`text` as it is written between double quotes; quotes, `&` and line ends as references."""
-    return escape(text, {'"': "&quot;", "\n": "&#10;"})
+    return escape(text, {'"': "&quot;", "\n": "&#10;"}) if _SPECIAL.search(text) else text

@@ -38,7 +38,7 @@ _PipeEnd = Any
 """A `Connection`, on Windows a `PipeConnection`."""
 
 BATCHES_PER_SPAN = 10
-"""Largest span, in batches: the coordinator hears of progress once a span."""
+"""Largest span, in batches; larger past 50,000 batches. The coordinator hears of progress once a span."""
 DEATHS_IN_A_ROW = 16
 """How many pools may break without any span being finished in between; more where it takes more to find the
 one document of a span on which workers die."""

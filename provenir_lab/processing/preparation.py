@@ -137,7 +137,8 @@ class Preparation:
                 if found is None:
                     short.append(document)
                 else:
-                    self._map(document.app_id, found, document.size, batch)
+                    batch.needs += _need(found, document.text, document.size)
+                    self._map(document.app_id, found, batch)
             seconds["map"] += clock() - begun
         if short:
             self._map_whole(short, batch, seconds)
@@ -167,11 +168,11 @@ class Preparation:
                 if len(portion) > 1:
                     portions.extendleft([app_id] for app_id in portion)
                 else:
-                    self._map(portion[0], _OUT_OF_MEMORY, 0, batch)
+                    self._map(portion[0], _OUT_OF_MEMORY, batch)
                 continue
             begun = clock()
-            for app_id, found, size in parsed:
-                self._map(app_id, found, size, batch)
+            for app_id, found in parsed:
+                self._map(app_id, found, batch)
             seconds["map"] += clock() - begun
             del parsed  # goes before the next portion comes
         batch.documents.sort(key=lambda document: document[0])
@@ -179,15 +180,17 @@ class Preparation:
 
     def _parse_whole(
         self, app_ids: list[int], batch: Batch, seconds: dict[str, float]
-    ) -> list[tuple[int, Document | Rejected, int]]:
-        """(app_id, what it is, characters) of each document; one that is gone from the source by now is left
-        out."""
+    ) -> list[tuple[int, Document | Rejected]]:
+        """Each document by its app_id; one that is gone from the source by now is left out."""
         clock = time.perf_counter
         begun = clock()
         whole, waited = self._whole(app_ids)
         read = clock()
-        parsed = [(app_id, self._parse_text(text), len(text or "")) for app_id, text in whole.items()]
-        batch.characters_read += sum(size for _, _, size in parsed)
+        parsed = [(app_id, self._parse_text(text)) for app_id, text in whole.items()]
+        for text, (_, found) in zip(whole.values(), parsed, strict=True):
+            size = len(text or "")
+            batch.characters_read += size
+            batch.needs += _need(found, text, size)
         seconds["fetch"] += read - begun - waited
         seconds["wait"] += waited
         seconds["parse"] += clock() - read
@@ -245,18 +248,24 @@ class Preparation:
         except MemoryError:
             return _OUT_OF_MEMORY
 
-    def _map(self, app_id: int, found: Document | Rejected, size: int, batch: Batch) -> None:
+    def _map(self, app_id: int, found: Document | Rejected, batch: Batch) -> None:
         if isinstance(found, Rejected):
             batch.failures.append((app_id, found.category, found.reason))
             return
         batch.bytes_parsed += len(found.data)
         try:
-            batch.needs.append(Need(len(found.data), size))
             batch.documents.append((app_id, self._mapper.rows(found, app_id)))
         except Rejected as rejected:
             batch.failures.append((app_id, rejected.category, rejected.reason))
         except MemoryError:
             batch.failures.append((app_id, _OUT_OF_MEMORY.category, _OUT_OF_MEMORY.reason))
+
+
+def _need(found: Document | Rejected, text: str | None, size: int) -> list[Need]:
+    """What a document took of its `text`, with what stands before the first tag; nothing of a refused one."""
+    if text is None or isinstance(found, Rejected):
+        return []
+    return [Need(text.index("<") + len(found.data), size)]
 
 
 def _portions(documents: Sequence[Prefix]) -> Iterator[list[int]]:

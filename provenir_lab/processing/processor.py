@@ -7,7 +7,7 @@ import random
 import re
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
@@ -33,6 +33,7 @@ from provenir_lab.storage.writer import Session, utc_now
 _SESSION_ID = re.compile(r"\d{8}_\d{6}-([0-9a-f]{8})-[0-9a-f]{4}")
 
 _MOST_PIECES = 50_000
+"""Of more documents than so many batches, pieces are longer than a batch."""
 
 
 @dataclass(frozen=True)
@@ -177,11 +178,16 @@ def _cut(pending: Pending, documents: int, limit: int | None, settings: Settings
     pieces of a batch.
     """
     piece = max(settings.batch_size, ceil(documents / _MOST_PIECES))
-    pieces = pending.ranges(max(settings.workers, ceil(documents / piece)), limit)
-    longest = max(1, BATCHES_PER_SPAN * settings.batch_size // piece)
+    workers = settings.workers  # as many pieces for each: where there are few, all end together all the same
+    pieces = pending.ranges(workers * ceil(documents / (workers * piece)), limit)
+    return spans_of(pieces, workers, max(1, BATCHES_PER_SPAN * settings.batch_size // piece))
+
+
+def spans_of(pieces: Sequence[tuple[int, int]], workers: int, longest: int) -> list[Span]:
+    """`pieces` (first and last app_id of each, in order) as spans of at most `longest` of them."""
     spans, start = [], 0
     while start < len(pieces):
-        length = max(1, min(longest, (len(pieces) - start) // (2 * settings.workers)))
+        length = max(1, min(longest, (len(pieces) - start) // (2 * workers)))
         spans.append(Span(pieces[start][0], pieces[start + length - 1][1]))
         start += length
     return spans

@@ -7,17 +7,18 @@ bytes are read as an incremental blob, where the table allows it.
 from __future__ import annotations
 
 import codecs
-import math
 import sqlite3
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Collection, Iterator
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
 _LEAST, _MOST = 4_000, 4_000_000
 _REMEMBERED = 2_000  # documents
-_LEARNT_FROM = 100  # documents at least, before the length changes
+_SOON, _LATER = 100, 500  # documents to learn from at first, and every further time
 _IN_VAIN = 20
 """What parsing a beginning in vain costs, against reading it: 15 to 25 times as much, measured on SQLite."""
 
@@ -47,43 +48,48 @@ class Prefix(NamedTuple):
 
 
 class Need(NamedTuple):
-    """What one document turned out to need, both in bytes of UTF-8, or in characters."""
+    """What one document turned out to need."""
 
     length: int
-    """Up to the end of what is mapped."""
+    """Up to the end of what is mapped, in bytes of UTF-8: characters at least."""
     size: int
-    """Of the whole text."""
+    """Of the whole text, in characters or bytes."""
 
 
 class PrefixLength:
     """How many characters to read of each text, so that reading costs least.
 
-    A longer prefix costs reading for every document; one that is too short is parsed in vain and the document
-    read whole. `learn` takes the length at which the last documents would have cost least in all.
+    A longer prefix costs reading for every longer document; one that is too short is parsed in vain and the
+    document read whole. `learn` takes the length at which the last documents would have cost least in all.
     """
 
     def __init__(self, characters: int = 16_000) -> None:
         self.characters = characters
         self._recent: deque[Need] = deque(maxlen=_REMEMBERED)
-        self._new = 0
+        self._missing = _SOON
 
     def learn(self, needs: Collection[Need]) -> None:
         """Of documents in the order in which they were read."""
         self._recent.extend(needs)
-        self._new += len(needs)
-        if self._new >= _LEARNT_FROM:
-            self._new = 0
-            self.characters = min(_MOST, max(_LEAST, self._cheapest()))
+        self._missing -= len(needs)
+        if self._missing <= 0:
+            self._missing = _LATER
+            self.characters = self._cheapest()
 
     def _cheapest(self) -> int:
-        cheapest, least = 0, math.inf
-        read_again = 0
-        for longer, need in enumerate(sorted(self._recent, reverse=True)):  # so many need more than this one
-            cost = need.length * (len(self._recent) + _IN_VAIN * longer) + read_again
-            if cost < least:
-                cheapest, least = need.length, cost
-            read_again += need.size
-        return cheapest
+        sizes = sorted(need.size for need in self._recent)
+        shorter = [0, *accumulate(sizes)]  # what the so many shortest documents have together
+        needs = sorted(self._recent)
+        read_again = sum(need.size for need in needs)
+        costs = {}
+        for missed, need in zip(range(len(needs), -1, -1), [Need(_LEAST, 0), *needs], strict=True):
+            read_again -= need.size  # sizes of the documents that need more
+            length = max(_LEAST, need.length)
+            if length <= _MOST:
+                whole = bisect_left(sizes, length)
+                read = shorter[whole] + length * (len(sizes) - whole)
+                costs[length] = read + read_again + _IN_VAIN * length * missed
+        return min(costs, key=lambda length: costs[length])
 
 
 def accept_any_bytes(connection: sa.Connection) -> None:

@@ -29,7 +29,7 @@ distributed = pytest.importorskip("distributed")
 
 COUNT = 120
 PASSWORD_ENV = "PROVENIR_LAB_TEST_PASSWORD"
-SMALL = {"batch_size": 4, "stop_after_failures": 4}
+SMALL = {"batch_size": 2, "stop_after_failures": 4}
 """So that there are many spans and batches."""
 
 

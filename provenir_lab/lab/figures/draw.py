@@ -35,7 +35,7 @@ _F = TypeVar("_F")
 
 def _once(drawn: Callable[[_F], Picture]) -> Callable[[_F], Picture]:
     """Remembers pictures: notebooks show what their reports hold, and drawing takes its time."""
-    return lru_cache(maxsize=16)(drawn)
+    return lru_cache(maxsize=8)(drawn)
 
 
 def _picture(name: str, found: _Finding, height: float, draw: Callable[[Axes], None]) -> Picture:

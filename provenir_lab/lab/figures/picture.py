@@ -64,7 +64,7 @@ class Picture:
     title: str
     description: str
     svg: str
-    figure: Figure = field(repr=False, compare=False)
+    _figure: Figure = field(repr=False, compare=False)
 
     @property
     def alternative(self) -> str:
@@ -74,7 +74,7 @@ class Picture:
     def png(self) -> bytes:
         """The figure as pixels, on a white ground, for what shows no SVG."""
         buffer = io.BytesIO()
-        self.figure.savefig(
+        self._figure.savefig(
             buffer,
             format="png",
             dpi=110,
