@@ -24,6 +24,7 @@ import sys
 import time
 import venv
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -165,8 +166,7 @@ def test(arguments: list[str]) -> int:
     checks: dict[str, Callable[[], int]] = {
         "ruff check": lambda: run(PYTHON, "-m", "ruff", "check", "."),
         "ruff format": lambda: run(PYTHON, "-m", "ruff", "format", "--check", "."),
-        "mypy": lambda: run(PYTHON, "-m", "mypy"),
-        "mypy, as on Windows": lambda: run(PYTHON, "-m", "mypy", *WINDOWS),
+        "mypy, as here and as on Windows": check_types,
         "notebooks without outputs": check_notebooks,
         "pytest": lambda: run(PYTHON, "-m", "pytest", *PARALLEL, *arguments),
     }
@@ -177,6 +177,12 @@ def test(arguments: list[str]) -> int:
             print(f"dev.py: {name} failed", file=sys.stderr)
             return status
     return 0
+
+
+def check_types() -> int:
+    """mypy for this system and for Windows at the same time; the worse of their exit statuses."""
+    with ThreadPoolExecutor() as threads:
+        return max(threads.map(lambda options: run(PYTHON, "-m", "mypy", *options), ((), WINDOWS)))
 
 
 def faults(arguments: list[str]) -> int:
@@ -229,7 +235,7 @@ class Command(NamedTuple):
     run: Callable[[list[str]], int]
 
 
-WORKERS = min(4, (os.cpu_count() or 1) + 1)  # one more than cores: many tests wait for other processes
+WORKERS = min(6, (os.cpu_count() or 1) + 2)  # two more than cores: many tests wait for other processes
 PARALLEL = ("--numprocesses", str(WORKERS), "--dist", "loadfile", "--no-loadscope-reorder")
 WINDOWS = ("--platform", "win32", "--cache-dir", ".mypy_cache/windows")
 AS_ROOT = getattr(os, "geteuid", lambda: 1)() == 0  # in a container; Jupyter wants to be told
