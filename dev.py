@@ -166,7 +166,7 @@ def test(arguments: list[str]) -> int:
     checks: dict[str, Callable[[], int]] = {
         "ruff check": lambda: run(PYTHON, "-m", "ruff", "check", "."),
         "ruff format": lambda: run(PYTHON, "-m", "ruff", "format", "--check", "."),
-        "mypy, as here and as on Windows": check_types,
+        "mypy for here and for Windows": check_types,
         "notebooks without outputs": check_notebooks,
         "pytest": lambda: run(PYTHON, "-m", "pytest", *PARALLEL, *arguments),
     }

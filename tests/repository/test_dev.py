@@ -166,8 +166,8 @@ def test_checks_stop_at_the_first_that_fails_and_name_it(
 
     monkeypatch.setattr(dev, "run", run)
     assert dev.test([]) == 3
-    assert ran == ["ruff", "ruff", "mypy"]
-    assert "dev.py: mypy failed" in capsys.readouterr().err
+    assert ran == ["ruff", "ruff", "mypy", "mypy"]
+    assert "dev.py: mypy for here and for Windows failed" in capsys.readouterr().err
 
 
 def test_further_arguments_reach_pytest(dev: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
