@@ -186,7 +186,8 @@ class Lab(Measuring):
         another contract than the last one's is refused unless `allow_contract_change`. `executor` says where
         workers run: `processes` of this machine, or `dask`: a Dask cluster, whose `scheduler` is at an
         address such as `tls://host:8786`; None: a cluster of this machine, made for the run. `metrics` is a
-        folder for the run's metrics file. `settings` are fields of `Settings`, such as `batch_size=500`.
+        folder for the run's metrics file, which also a run leaves that ends early. `settings` are fields of
+        `Settings`, such as `batch_size=500`.
         """
         if executor not in EXECUTORS:
             raise UsageError(
@@ -205,13 +206,22 @@ class Lab(Measuring):
         )
         used = build_settings(settings, self.settings)
         self._require_tables()
+
+        def keep(outcome: Outcome, ended_early: str | None) -> None:
+            if metrics is not None:
+                write_metrics(Path(metrics), outcome, masked(self.database.url), utc_now(), ended_early)
+
         with self._showing() as progress:
-            outcome = process(
-                self.database.url, self.contract, self.target, used, request, dask=dask, progress=progress
+            return process(
+                self.database.url,
+                self.contract,
+                self.target,
+                used,
+                request,
+                dask=dask,
+                progress=progress,
+                on_end=keep,
             )
-        if metrics is not None:
-            write_metrics(Path(metrics), outcome, masked(self.database.url), utc_now())
-        return outcome
 
     def map(self, *files: File, **settings: Any) -> MappedFiles:
         """The rows that files map to, without a database, to be iterated over: for each file one plain dict,

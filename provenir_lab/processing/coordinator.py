@@ -80,34 +80,41 @@ class Pool(Protocol):
 def run_spans(
     job: Job,
     spans: Sequence[Span],
+    total: Tally,
     on_span: Callable[[Tally], None],
     open_pool: Callable[[int], Pool] | None = None,
-) -> Tally:
-    """Runs every span with `job.settings.workers` workers; returns what they add up to.
+) -> None:
+    """Runs every span with `job.settings.workers` workers; adds what they did to `total`.
 
     `open_pool` makes a pool of so many workers; None: of processes on this machine. `on_span` is called with
-    the sum so far whenever a span is finished. On any exception, KeyboardInterrupt among them, all workers
-    finish or roll back their batch and end. Failures of a span in which nothing succeeds are logged once
-    another span has a success, or all are done: so a run in which everything fails stops with nothing logged,
-    however small its spans. A document on which workers die is found and logged as failed
-    (`too_large`). Raises LabError when `stop_after_failures` documents in a row failed, and when workers keep
-    dying all the same.
+    `total` whenever a span is finished. On any exception, KeyboardInterrupt among them, all workers finish or
+    roll back their batch and end; `total` then lacks the spans that were under way. Failures of a span in
+    which nothing succeeds are logged once another span has a success, or all are done: so a run in which
+    everything fails stops with nothing logged, however small its spans. A document on which workers die is
+    found and logged as failed (`too_large`). Raises LabError when `stop_after_failures` documents in a row
+    failed, and when workers keep dying all the same.
     """
-    return _Coordinator(job, on_span, open_pool or partial(_ProcessPool, job)).run(spans)
+    _Coordinator(job, total, on_span, open_pool or partial(_ProcessPool, job)).run(spans)
 
 
 class _Coordinator:
-    def __init__(self, job: Job, on_span: Callable[[Tally], None], open_pool: Callable[[int], Pool]) -> None:
+    def __init__(
+        self,
+        job: Job,
+        total: Tally,
+        on_span: Callable[[Tally], None],
+        open_pool: Callable[[int], Pool],
+    ) -> None:
         self._job = job
+        self._total = total
         self._on_span = on_span
         self._open_pool = open_pool
-        self._total = Tally()
         self._deaths_in_a_row = 0
         # the span dies with others, alone, and then one of its halves each time
         halvings = math.ceil(math.log2(BATCHES_PER_SPAN * job.settings.batch_size))
         self._deaths_allowed = max(DEATHS_IN_A_ROW, halvings + 3)
 
-    def run(self, spans: Sequence[Span]) -> Tally:
+    def run(self, spans: Sequence[Span]) -> None:
         waiting = deque(spans)
         suspects: deque[Span] = deque()
         while waiting or suspects:
@@ -122,7 +129,6 @@ class _Coordinator:
             elif pool.lost:
                 suspects.extendleft(reversed(self._halves(pool.lost[0])))
         self._log_held()
-        return self._total
 
     def _drain(self, pool: Pool, queue: deque[Span]) -> None:
         """Runs the spans of `queue` until there is none, or the pool is due to be replaced."""

@@ -9,25 +9,30 @@ from pathlib import Path
 from typing import Any
 
 from provenir_lab.files import write_whole
+from provenir_lab.processing.logs import facts
 from provenir_lab.processing.outcome import Outcome
 
 _log = logging.getLogger(__name__)
 
 
-def write_metrics(folder: Path, outcome: Outcome, database: str, ended: dt.datetime) -> Path | None:
+def write_metrics(
+    folder: Path, outcome: Outcome, database: str, ended: dt.datetime, ended_early: str | None = None
+) -> Path | None:
     """Writes `<session id>.json`, whole or not at all; returns its path.
 
     The file, and the folder if it is new, can be read by their owner alone. `database` is the masked URL,
-    `ended` in UTC. A folder that cannot be written costs the metrics, not the run: it is logged, and None
-    returned.
+    `ended` in UTC, `ended_early` why the run did not do all that it was asked for. A folder that cannot be
+    written costs the metrics, not the run: it is logged, and None returned.
     """
     target = folder / f"{outcome.session_id}.json"
-    content = {"database": database, "ended": ended.isoformat(timespec="seconds"), **outcome.to_dict()}
+    when = {"ended": ended.isoformat(timespec="seconds"), "ended_early": ended_early}
+    content = {"database": database, **when, **outcome.to_dict()}
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_whole(target, json.dumps(content, indent=2))
     except OSError as error:
-        _log.warning("the metrics of this run cannot be written to %s (%s)", folder, error.strerror)
+        told = facts(session=outcome.session_id, folder=str(folder), error=error.strerror)
+        _log.warning("the metrics of this run cannot be written", extra=told)
         return None
     return target
 

@@ -15,7 +15,7 @@ from math import ceil
 
 import sqlalchemy as sa
 
-from provenir_lab.errors import CATEGORIES, UsageError
+from provenir_lab.errors import CATEGORIES, LabError, UsageError, origin
 from provenir_lab.mapping.contract import Contract
 from provenir_lab.processing.cluster import Dask, open_cluster
 from provenir_lab.processing.coordinator import BATCHES_PER_SPAN, Pool, run_spans
@@ -78,10 +78,14 @@ def process(
     progress: Progress = silent,
     now: Callable[[], dt.datetime] = utc_now,
     rng: random.Random | None = None,
+    on_end: Callable[[Outcome, str | None], None] = lambda outcome, ended_early: None,
 ) -> Outcome:
     """Processes the documents of `request`; returns when all of them have an outcome in the log.
 
-    `dask` asks for workers on a Dask cluster; None: in processes of this machine.
+    `dask` asks for workers on a Dask cluster; None: in processes of this machine. `on_end` is called when the
+    run ends, with its outcome and None; when it ends early (unless it was refused as a UsageError) with what
+    came of it so far, and `interrupted` or the line of the error. With many workers that lacks the spans
+    that were under way; what they have committed stands in the log.
 
     A run that ends early (any exception, a kill) leaves every document wholly written and logged, or pending;
     running again goes on from there. Raises UsageError for a request that makes no sense, PreflightError for
@@ -92,6 +96,8 @@ def process(
     request.check()
     first, last = request.app_id_start, request.app_id_end
     session = Session(session_id(contract, now(), rng or random.SystemRandom()), first, last)
+    tally, repeated = Tally(), 0
+    described: str | None = None
     engine = open_engine(url, settings)
     try:
         job = Job(url, contract, target, settings, session)
@@ -110,30 +116,37 @@ def process(
             if cluster:
                 settings = settings.model_copy(update={"workers": cluster.size})
                 job = replace(job, settings=settings)
+                described = cluster.description
             spans = []
             if wanted and (cluster or settings.workers > 1):
                 spans = job.patiently(partial(_cut, pending, wanted, request.limit, settings))
 
             def report(tally: Tally) -> None:
                 failed = tally.failed.total()
-                notes = (f"{failed} failed" if failed else "", cluster.description if cluster else "")
+                notes = (f"{failed} failed" if failed else "", described or "")
                 progress(Step("process", tally.documents, wanted, ", ".join(filter(None, notes))))
 
             if cluster and spans:
-                report(Tally())  # tells where the dashboard is
-                tally = _run_many(job, spans, report, partial(cluster.pool, job))
+                report(tally)  # tells where the dashboard is
+                _run_many(job, spans, tally, report, partial(cluster.pool, job))
             elif len(spans) > 1:
-                tally = _run_many(job, spans, report)
+                _run_many(job, spans, tally, report)
             else:
-                tally = _run_one(job, Span(first, last, request.limit), report)
-            described = cluster.description if cluster else None
+                _run_one(job, Span(first, last, request.limit), tally, report)
         if tally.worker_deaths or dask:  # batches of a dead worker are logged, but their counts died with it
             # what is done stands in the log: a database that fails in passing now costs no outcome
             succeeded, failed = job.patiently(lambda: outcomes(engine, target, session.session_id))
             tally.succeeded, tally.failed = succeeded, Counter(failed)
+    except UsageError:  # nothing was begun
+        raise
+    except BaseException as error:
+        on_end(outcome_of(tally, session.session_id, settings, repeated, described), _told(error))
+        raise
     finally:
         engine.dispose()
-    return outcome_of(tally, session.session_id, settings, repeated, described)
+    outcome = outcome_of(tally, session.session_id, settings, repeated, described)
+    on_end(outcome, None)
+    return outcome
 
 
 def session_id(contract: Contract, now: dt.datetime, rng: random.Random) -> str:
@@ -151,10 +164,17 @@ def _check_contract(engine: sa.Engine, target: Target, contract: Contract) -> No
         )
 
 
-def _run_one(job: Job, span: Span, report: Callable[[Tally], None]) -> Tally:
+def _told(error: BaseException) -> str:
+    """How a run ended, in a line without the text of a foreign error, which may hold values."""
+    if isinstance(error, LabError):
+        return str(error)
+    return f"unexpected {origin(error)}" if isinstance(error, Exception) else "interrupted"
+
+
+def _run_one(job: Job, span: Span, tally: Tally, report: Callable[[Tally], None]) -> None:
     worker = Worker(job)
     try:
-        return worker.run(span, report)
+        worker.run(span, report, tally=tally)
     finally:
         worker.close()
 
@@ -162,13 +182,15 @@ def _run_one(job: Job, span: Span, report: Callable[[Tally], None]) -> Tally:
 def _run_many(
     job: Job,
     spans: list[Span],
+    tally: Tally,
     report: Callable[[Tally], None],
     open_pool: Callable[[int], Pool] | None = None,
-) -> Tally:
+) -> None:
     cpu = time.process_time()
-    tally = run_spans(job, spans, report, open_pool)
-    tally.cpu_seconds += time.process_time() - cpu
-    return tally
+    try:
+        run_spans(job, spans, tally, report, open_pool)
+    finally:
+        tally.cpu_seconds += time.process_time() - cpu
 
 
 def _cut(pending: Pending, documents: int, limit: int | None, settings: Settings) -> list[Span]:

@@ -33,13 +33,19 @@ class Status:
     """The metrics file of the newest session, where there is one."""
 
     @property
+    def last_ended_early(self) -> str | None:
+        """Why the newest session did not do all that it was asked for, as far as its metrics file tells."""
+        return None if self.last_run is None else self.last_run.get("ended_early")
+
+    @property
     def last_rec_per_min(self) -> float | None:
-        """Documents per minute of the newest session: as it measured, else from first to last log row."""
-        if self.last_run is not None:
-            return float(self.last_run["rec_per_min"])
+        """Documents per minute of the newest session: as it measured, else from first to last log row (also
+        if it ended before it had heard of all that its workers did)."""
         if not self.sessions:
             return None
-        last = self.sessions[0]
+        last, run = self.sessions[0], self.last_run
+        if run is not None and not (self.last_ended_early and run["documents"] < last.documents):
+            return float(run["rec_per_min"])
         return rate(last.documents, (last.last - last.first).total_seconds()) or None
 
     def to_dict(self) -> dict[str, Any]:
@@ -59,6 +65,7 @@ class Status:
             "failed": dict(self.failed),
             "last_rec_per_min": self.last_rec_per_min,
             "sessions": sessions,
+            "last_ended_early": self.last_ended_early,
             "last_run": self.last_run,
         }
 
@@ -70,6 +77,7 @@ class Status:
             ("failed", sum(self.failed.values())),
             *((f"  {category}", count) for category, count in self.failed.items()),
             *([("records per minute of the last run", round(rec_per_min))] if rec_per_min else []),
+            *([("the last run ended early", self.last_ended_early)] if self.last_ended_early else []),
             *((f"session {s.session_id}", _described(s)) for s in self.sessions),
         ]
 

@@ -94,16 +94,18 @@ class Worker:
         stopping: Callable[[], bool] = never,
         *,
         hand_back: bool = False,
+        tally: Tally | None = None,
     ) -> Tally:
         """Processes the pending documents of `span`. Safe to repeat: what is logged is not pending any more.
 
         `on_batch` is called after every commit. Once `stopping` answers True no further batch is begun, and
         failures that are not logged yet stay pending. With `hand_back` the failures of a span without any
-        success are not logged but `held` in the tally: other spans tell whether everything fails.
+        success are not logged but `held` in the tally: other spans tell whether everything fails. `tally`,
+        a fresh one, is counted in and returned: it has what was done also when this raises.
         """
         job = self._job
-        tally = Tally(begun=time.perf_counter(), write_method=self._writer.method)
-        cpu = time.process_time()
+        tally = Tally() if tally is None else tally
+        tally.begun, tally.write_method = time.perf_counter(), self._writer.method
         committer = Committer(
             self._writer,
             lambda ids: logged(self._engine, job.target, ids),
@@ -113,16 +115,16 @@ class Worker:
             job.patience(),
         )
         done, number = tally.marks(), 0
-        with self._batches(span, tally) as batches:
+        with self._measuring(tally), self._batches(span, tally) as batches:
             for batch in batches:
                 if stopping():
                     break
                 number += 1
-                committer.commit(batch.documents, batch.failures)
                 tally.add_seconds(batch.seconds)
-                tally.unknown_codes.update(batch.unknown_codes)
                 tally.characters_read += batch.characters_read
                 tally.bytes_parsed += batch.bytes_parsed
+                committer.commit(batch.documents, batch.failures)
+                tally.unknown_codes.update(batch.unknown_codes)
                 self._note_memory()
                 before, done = done, tally.marks()
                 log_batch(job.session.session_id, number, batch, _difference(before, done), committer.held)
@@ -134,11 +136,19 @@ class Worker:
                 elif committer.flush():
                     log_failures_committed(job.session.session_id, _difference(done, tally.marks()))
                     on_batch(tally)
-        tally.cpu_seconds = time.process_time() - cpu
-        worked = time.perf_counter() - (tally.begun or 0.0)
-        tally.by_worker[self._name] = Share(tally.documents, worked, self._peak_memory)
-        self._count_connections(tally)
         return tally
+
+    @contextmanager
+    def _measuring(self, tally: Tally) -> Iterator[None]:
+        """Adds to `tally` what the work inside takes of this process, however it ends."""
+        begun, cpu = time.perf_counter(), time.process_time()
+        try:
+            yield
+        finally:
+            tally.cpu_seconds += time.process_time() - cpu
+            worked = time.perf_counter() - begun
+            tally.by_worker[self._name] = Share(tally.documents, worked, self._peak_memory)
+            self._count_connections(tally)
 
     @contextmanager
     def _batches(self, span: Span, tally: Tally) -> Iterator[Iterator[Batch]]:

@@ -74,6 +74,9 @@ def test_a_signal_in_the_middle_of_a_batch(
     assert (child.returncode, out) == (1, "")
     assert error == "error: interrupted; what is done is kept, and the same command goes on from there\n"
     assert_stopped_in_between(lab)
+    (metrics,) = (json.loads(file.read_text("utf-8")) for file in tmp_path.glob("*.json"))
+    assert metrics["ended_early"] == "interrupted"
+    assert metrics["documents"] <= lab.status().succeeded
     lab.process()
     assert digests(lab) == expected
 

@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any, NoReturn
 
 import pytest
 import unlucky_start
 from labs import FIRST_ID, documents, execute, new_lab
 
+from provenir_lab.api import Lab
 from provenir_lab.cli import main
-from provenir_lab.errors import UsageError
+from provenir_lab.errors import DatabaseError, LabError, PreflightError, TransientError, UsageError
 from provenir_lab.mock import FAULTS, spoil
 from provenir_lab.processing import patience, worker
 from provenir_lab.processing.metrics import read_metrics
+from provenir_lab.progress import Step
 
 
 def process(url: str, *arguments: str) -> int:
@@ -93,15 +96,89 @@ def test_a_metrics_file_for_every_run(sqlite_url: str, tmp_path: Path) -> None:
     assert found is not None
     assert found["documents"] == 10
     assert found["stages"].keys() == second.stages.keys()
+    assert found["ended_early"] is None
     status = lab.status(tmp_path / "runs")
+    assert status.last_ended_early is None
     assert status.last_rec_per_min == pytest.approx(second.rec_per_min)
     assert lab.status().last_run is None
 
 
-def test_metrics_that_cannot_be_written_cost_no_run(sqlite_url: str, tmp_path: Path) -> None:
+def only_metrics(folder: Path) -> dict[str, Any]:
+    """The one metrics file of a folder."""
+    (file,) = folder.iterdir()
+    found = read_metrics(folder, file.stem)
+    assert found is not None and found["session_id"] == file.stem
+    return found
+
+
+def test_an_interrupted_run_leaves_its_metrics(sqlite_url: str, tmp_path: Path) -> None:
+    new_lab(sqlite_url, documents(60))
+
+    def interrupt(step: Step) -> None:
+        if step.done >= 10:
+            raise KeyboardInterrupt
+
+    lab = Lab(sqlite_url, progress=interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        lab.process(batch_size=5, metrics=tmp_path / "runs")
+    found = only_metrics(tmp_path / "runs")
+    assert found["ended_early"] == "interrupted"
+    assert found["documents"] == 10
+    assert found["rows"]["app_base"] == found["documents"]
+    assert found["stages"]["write"] > 0 and found["cpu_seconds"] > 0 and found["connects"] > 0
+    assert sum(share["documents"] for share in found["by_worker"].values()) == found["documents"]
+    status = lab.status(tmp_path / "runs")
+    assert (status.last_ended_early, status.last_rec_per_min is None) == ("interrupted", False)
+    assert ("the last run ended early", "interrupted") in status.summary()
+    assert status.to_dict()["last_ended_early"] == "interrupted"
+
+
+def test_a_run_that_stops_leaves_its_metrics(sqlite_url: str, tmp_path: Path) -> None:
+    lab = new_lab(sqlite_url, [spoil(d, "unclosed") for d in documents(20)])
+    with pytest.raises(LabError) as stopped:
+        lab.process(stop_after_failures=5, batch_size=5, metrics=tmp_path / "runs")
+    found = only_metrics(tmp_path / "runs")
+    assert found["ended_early"] == str(stopped.value)
+    assert (found["documents"], found["stages"]["parse"] > 0, found["characters_read"] > 0) == (0, True, True)
+
+
+def test_a_run_whose_database_stays_away_leaves_its_metrics(
+    sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = new_lab(sqlite_url, documents(20))
+    write = worker.Writer.write
+
+    def write_once(self: worker.Writer, *what: Any) -> Any:
+        monkeypatch.setattr(worker.Writer, "write", away)
+        return write(self, *what)
+
+    def away(*_: object) -> NoReturn:
+        raise TransientError("the connection was lost")
+
+    monkeypatch.setattr(worker.Writer, "write", write_once)
+    with pytest.raises(DatabaseError, match="the database is unavailable"):
+        lab.process(batch_size=5, retry_seconds=0, metrics=tmp_path / "runs")
+    found = only_metrics(tmp_path / "runs")
+    assert found["ended_early"].startswith("the connection was lost; tried again for 0 s")
+    assert (found["documents"], lab.status().succeeded) == (5, 5)
+
+
+def test_a_run_that_is_refused_leaves_no_metrics(sqlite_url: str, tmp_path: Path) -> None:
+    lab = new_lab(sqlite_url, documents(5))
+    execute(lab, "ALTER TABLE app_base DROP COLUMN receive_date")
+    with pytest.raises(PreflightError):
+        lab.process(metrics=tmp_path / "runs")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_metrics_that_cannot_be_written_cost_no_run(
+    sqlite_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     lab = new_lab(sqlite_url, documents(5))
     (tmp_path / "file").touch()
-    assert lab.process(metrics=tmp_path / "file").succeeded == 5
+    outcome = lab.process(metrics=tmp_path / "file")
+    assert outcome.succeeded == 5
+    assert [r.__dict__["facts"]["session"] for r in caplog.records] == [outcome.session_id]
     assert read_metrics(tmp_path / "file", "none") is None
     (tmp_path / "damaged.json").write_text("{", encoding="utf-8")
     assert read_metrics(tmp_path, "damaged") is None
