@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import random
-import re
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -29,8 +28,6 @@ from provenir_lab.storage.log import newest_session, outcomes, reopen_failed
 from provenir_lab.storage.schema import Target
 from provenir_lab.storage.source import Pending
 from provenir_lab.storage.writer import Session, utc_now
-
-_SESSION_ID = re.compile(r"\d{8}_\d{6}-([0-9a-f]{8})-[0-9a-f]{4}")
 
 _MOST_PIECES = 50_000
 """Of more documents than so many batches, pieces are longer than a batch."""
@@ -150,13 +147,13 @@ def process(
 
 
 def session_id(contract: Contract, now: dt.datetime, rng: random.Random) -> str:
-    """`YYYYMMDD_HHMMSS-<contract fingerprint>-<4 random hex digits>`; `now` is UTC."""
+    """`YYYYMMDD_HHMMSS-<contract fingerprint>-<4 random hex digits>`, a `SESSION_ID`; `now` is UTC."""
     return f"{now:%Y%m%d_%H%M%S}-{contract.fingerprint}-{rng.randrange(16**4):04x}"
 
 
 def _check_contract(engine: sa.Engine, target: Target, contract: Contract) -> None:
     """Raises UsageError if the last run used another contract; sessions of other programs are no concern."""
-    match = _SESSION_ID.fullmatch(newest_session(engine, target) or "")
+    match = newest_session(engine, target)
     if match and match[1] != contract.fingerprint:
         raise UsageError(
             f"the last run here used another contract ({match[1]}, this is {contract.fingerprint}); tables "

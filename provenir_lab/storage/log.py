@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -16,6 +17,10 @@ from provenir_lab.storage.schema import Target, log_table
 
 SUCCESS = "success"
 FAILED = "failed"
+SESSION_ID = re.compile(r"\d{8}_\d{6}-([0-9a-f]{8})-[0-9a-f]{4}")
+"""The names of this program's runs; the group is the contract's fingerprint."""
+_AS_LONG = f"{'_' * 15}-{'_' * 8}-{'_' * 4}"
+"""The same for LIKE: any characters between the dashes."""
 
 
 @dataclass(frozen=True)
@@ -66,12 +71,20 @@ def outcomes(engine: sa.Engine, target: Target, session_id: str) -> tuple[int, d
     return succeeded, dict(failed.most_common())
 
 
-def newest_session(engine: sa.Engine, target: Target) -> str | None:
-    """The session that logged last; None if the log is empty or names none."""
+def newest_session(engine: sa.Engine, target: Target) -> re.Match[str] | None:
+    """The run of this program that logged last, as `SESSION_ID` matches its name; None if there is none.
+
+    Rows of other programs, and those without a session, are passed over.
+    """
     log = log_table(target, engine.dialect.name)
-    query = sa.select(log.c.session_id).order_by(log.c.log_id.desc()).limit(1)
+    session = sa.func.rtrim(log.c.session_id)  # a column of fixed length fills up with blanks
+    query = sa.select(session).where(session.like(_AS_LONG)).order_by(log.c.log_id.desc()).limit(1)
     with reading(engine) as connection:
-        return connection.scalar(query)
+        while (found := connection.scalar(query)) is not None:
+            if ours := SESSION_ID.fullmatch(found):
+                return ours
+            query = query.where(session != found)  # it only looked like one
+    return None
 
 
 def failures(engine: sa.Engine, target: Target) -> Iterator[tuple[int, str, str]]:

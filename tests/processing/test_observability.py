@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from importlib import resources
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -17,7 +18,7 @@ from provenir_lab.errors import DatabaseError, LabError, PreflightError, Transie
 from provenir_lab.mock import FAULTS, spoil
 from provenir_lab.processing import patience, worker
 from provenir_lab.processing.metrics import read_metrics
-from provenir_lab.progress import Step
+from provenir_lab.progress import Step, silent
 
 
 def process(url: str, *arguments: str) -> int:
@@ -234,3 +235,20 @@ def test_sessions_of_other_programs_are_no_concern(sqlite_url: str) -> None:
     lab.process(limit=5)
     execute(lab, "UPDATE processing_log SET session_id = '20240101_101112'")
     assert lab.process().succeeded == 5
+
+
+@pytest.mark.parametrize("session", [None, "20240101_101112", "another_program-of_8char-tool"])
+def test_rows_of_other_programs_do_not_hide_the_last_run(
+    sqlite_url: str, tmp_path: Path, session: str | None
+) -> None:
+    lab = new_lab(sqlite_url, documents(10))
+    lab.process(limit=5)
+    theirs = "INSERT INTO processing_log (app_id, status, session_id) VALUES (:app_id, 'success', :session)"
+    execute(lab, theirs, app_id=7, session=session)
+    contract = json.loads((resources.files("provenir_lab.contracts") / "credit_card.json").read_text("utf-8"))
+    contract["mappings"].pop()
+    other = tmp_path / "other.json"
+    other.write_text(json.dumps(contract), encoding="utf-8")
+    with pytest.raises(UsageError, match=f"another contract .{lab.contract.fingerprint}"):
+        Lab(sqlite_url, contract=other, progress=silent).process()
+    assert lab.process(limit=1).succeeded == 1

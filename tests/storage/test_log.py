@@ -4,7 +4,15 @@ from storage_rows import COLUMNS, Lab, document
 
 from provenir_lab.settings import Settings
 from provenir_lab.storage.database import writing
-from provenir_lab.storage.log import LoggedSession, failures, logged, outcomes, reopen_failed, summary
+from provenir_lab.storage.log import (
+    LoggedSession,
+    failures,
+    logged,
+    newest_session,
+    outcomes,
+    reopen_failed,
+    summary,
+)
 from provenir_lab.storage.source import Pending, store_documents
 from provenir_lab.storage.writer import Session, Writer
 
@@ -36,6 +44,18 @@ def test_an_empty_log(lab: Lab) -> None:
     found = summary(lab.engine, lab.target)
     assert (found.succeeded, found.failed, found.sessions) == (0, {}, ())
     assert logged(lab.engine, lab.target, []) == {}
+
+
+def test_the_newest_run_is_one_of_this_program(lab: Lab) -> None:
+    writer = Writer(lab.engine, lab.target, COLUMNS, Settings())
+    assert newest_session(lab.engine, lab.target) is None
+    others = ("20240101_101112", "another_program-of_8char-tool", "another_program-of_8char-kind")
+    ours = ("20240101_101112-0123abcd-0001", "20240101_101113-89abcdef-0002")
+    for app_id, session in enumerate([others[0], *ours, *others, others[1]], start=1):
+        writer.write([], [(app_id, "too_large", "a")], Session(session))
+    lab.run("UPDATE {}processing_log SET session_id = NULL WHERE app_id = 4")
+    found = newest_session(lab.engine, lab.target)
+    assert found is not None and (found[0], found[1]) == (ours[1], "89abcdef")
 
 
 def test_who_logged_what(lab: Lab) -> None:
