@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import logging
 import random
 import time
 from collections import Counter
@@ -18,6 +19,7 @@ from provenir_lab.errors import CATEGORIES, LabError, UsageError, origin
 from provenir_lab.mapping.contract import Contract
 from provenir_lab.processing.cluster import Dask, open_cluster
 from provenir_lab.processing.coordinator import BATCHES_PER_SPAN, Pool, run_spans
+from provenir_lab.processing.logs import facts
 from provenir_lab.processing.outcome import Outcome, Tally, outcome_of
 from provenir_lab.processing.place import fitted
 from provenir_lab.processing.worker import Job, Span, Worker
@@ -31,6 +33,8 @@ from provenir_lab.storage.writer import Session, utc_now
 
 _MOST_PIECES = 50_000
 """Of more documents than so many batches, pieces are longer than a batch."""
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -109,6 +113,9 @@ def process(
         found = job.patiently(pending.count)
         wanted = found if request.limit is None else min(found, request.limit)
         repeated = job.patiently(pending.repeated) if request.limit is None else 0
+        if repeated:
+            told = facts(session=session.session_id, rows=repeated)
+            _log.warning("source rows repeat an app_id and are not read: keep one row of each", extra=told)
         with open_cluster(dask, url, settings) if dask else nullcontext() as cluster:
             if cluster:
                 settings = settings.model_copy(update={"workers": cluster.size})

@@ -53,14 +53,21 @@ def test_such_bytes_behind_the_mapped_part_hinder_neither_verifying_nor_copying(
     assert (loaded.documents, [r.file for r in loaded.refused]) == (19, [f"app_id {bad}"])
 
 
-def test_of_a_repeated_app_id_all_read_the_first(sqlite_url: str) -> None:
+def test_of_a_repeated_app_id_all_read_the_first(sqlite_url: str, caplog: pytest.LogCaptureFixture) -> None:
     lab = new_lab(sqlite_url)
     execute(lab, "ALTER TABLE app_xml RENAME TO keyed")
     execute(lab, "CREATE TABLE app_xml (app_id INT, app_xml TEXT)")
     first, second = documents(2)
     twice = second.text.replace(str(second.app_id), str(first.app_id))
     put(lab, [(first.app_id, first.text), (first.app_id, twice)], {first.campaign_num, second.campaign_num})
-    assert lab.process().succeeded == 1
+    outcome = lab.process()
+    assert (outcome.documents, outcome.succeeded, outcome.source_duplicates) == (1, 1, 1)
+    (line,) = caplog.records
+    assert (line.levelname, line.message.partition(":")[0]) == (
+        "WARNING",
+        "source rows repeat an app_id and are not read",
+    )
+    assert line.__dict__["facts"] == {"session": outcome.session_id, "rows": 1}
     assert lab.verify(None).equal
 
 
