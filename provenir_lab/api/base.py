@@ -63,7 +63,7 @@ class Place:
     def _ready_engine(self) -> Iterator[sa.Engine]:
         """An engine of a database that holds the lab's tables, or a user's own with the same names."""
         with self._engine() as engine:
-            require_tables(engine, self.target, masked(self.database.url))
+            require_tables(engine, self.target, self.contract, masked(self.database.url))
             yield engine
 
     @contextmanager

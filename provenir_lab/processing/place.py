@@ -10,6 +10,7 @@ from provenir_lab.errors import UsageError
 from provenir_lab.mapping.contract import Contract
 from provenir_lab.mapping.derived import enum_rows, tables_for
 from provenir_lab.storage.database import reading
+from provenir_lab.storage.keys import keys_of
 from provenir_lab.storage.preflight import preflight
 from provenir_lab.storage.schema import ENUM_TABLE, LOG_TABLE, Target
 from provenir_lab.tables import NAME, NAME_RULE
@@ -27,22 +28,27 @@ def target_of(contract: Contract, schema: str | None = None) -> Target:
     )
 
 
-def require_tables(engine: sa.Engine, target: Target, where: str) -> None:
-    """Raises UsageError if the log is missing, the sign of a place where nothing can be processed yet, or
-    the documents are, the sign of another contract's place."""
+def require_tables(engine: sa.Engine, target: Target, contract: Contract, where: str) -> None:
+    """Raises UsageError if the log or the documents are missing: where no table is there, nothing can be
+    processed yet, and where the applications are missing too, the place is another contract's. Else it is
+    a PreflightError with every difference, as of `fitted`."""
     schema = None if engine.dialect.name == "sqlite" else target.schema
     source_schema, _, source = target.source_table.rpartition(".")
     with reading(engine) as connection:
         inspector = sa.inspect(connection)
         has_log = inspector.has_table(LOG_TABLE, schema=schema)
         has_documents = inspector.has_table(source, schema=schema and (source_schema or schema))
+        if has_log and has_documents:
+            return
+        there = [name for name in target.target_tables if inspector.has_table(name, schema=schema)]
     place = f"{where}, schema {schema}," if schema else where
-    if not has_log:
+    if not (has_log or has_documents or there):
         raise UsageError(f"{place} holds no lab tables yet: run provenir-lab init")
-    if not has_documents:
+    if has_log and keys_of(target.tables, target.target_tables).base not in there:
         raise UsageError(
             f"{place} holds no table {source}: name the contract it was made for with --contract"
         )
+    fitted(engine, target, contract, where)
 
 
 def fitted(engine: sa.Engine, target: Target, contract: Contract, where: str) -> Target:

@@ -366,6 +366,19 @@ def test_tables_that_do_not_fit_are_refused_with_all_differences(sqlite_url: str
     assert lab.status().pending == 5
 
 
+@pytest.mark.parametrize("table", ["processing_log", "app_xml"])
+def test_a_missing_table_is_told_with_all_other_differences(sqlite_url: str, table: str) -> None:
+    lab = new_lab(sqlite_url, documents(5))
+    execute(lab, "ALTER TABLE app_contact_base DROP COLUMN suffix")
+    execute(lab, "DROP TABLE indicators")
+    execute(lab, f"DROP TABLE {table}")
+    with pytest.raises(PreflightError) as refused:
+        lab.process()
+    assert sorted(refused.value.problems) == sorted(
+        [f"table {table} is missing", "app_contact_base.suffix is missing", "table indicators is missing"]
+    )
+
+
 # ---- what a run tells
 
 
