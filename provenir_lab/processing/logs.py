@@ -29,8 +29,6 @@ def configure_logging(settings: Settings) -> None:
     logger.handlers[:] = [handler]
     logger.propagate = False
     logger.setLevel(settings.log_level.upper())
-    # what SQLAlchemy says when a connection breaks is a native error, which may hold values
-    logging.getLogger("sqlalchemy").addHandler(logging.NullHandler())
 
 
 class TextLines(logging.Formatter):

@@ -6,6 +6,7 @@ one of `provenir_lab.errors`, with the native one dropped.
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import sqlite3
@@ -48,6 +49,7 @@ class ConnectionCounts:
 
 _counts: WeakKeyDictionary[sa.Engine, ConnectionCounts] = WeakKeyDictionary()
 _IMMEDIATE = "provenir_lab_immediate"
+_UNSAID = logging.NullHandler()
 LOGIN_SECONDS = 10
 _POSTGRESQL_LIMITS = {
     "connect_timeout": LOGIN_SECONDS,
@@ -68,6 +70,9 @@ def open_engine(url: str, settings: Settings, *, read_only: bool = False) -> sa.
 
     Raises UsageError for a URL that `parse_url` refuses, and for a driver that is not installed.
     """
+    # what SQLAlchemy says when a connection breaks is a native error, which may hold values: where logging is
+    # not configured, Python would send it to standard error
+    logging.getLogger("sqlalchemy").addHandler(_UNSAID)
     parsed = parse_url(url)
     if parsed.get_backend_name() == "mssql":
         parsed = drivers.complete(parsed)

@@ -1,7 +1,9 @@
 import os
 import stat
+import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -177,6 +179,27 @@ def test_a_silent_network_has_limits_that_the_url_may_set(url: str, name: str, v
     with pytest.raises(InterruptedError), engine.connect():
         pass
     assert given[name] == value
+
+
+BREAKS = """
+import logging, sys, sqlalchemy as sa
+from provenir_lab.settings import Settings
+from provenir_lab.storage.database import open_engine
+for _ in range(2):
+    engine = open_engine("sqlite:///" + sys.argv[1], Settings())
+@sa.event.listens_for(engine, "reset")
+def fail(*_): raise ValueError("Zqxcanary")
+engine.connect().close()
+print(len(logging.getLogger("sqlalchemy").handlers))
+"""
+
+
+def test_what_the_pool_says_of_broken_connections_goes_nowhere(tmp_path: Path) -> None:
+    """In a process of its own: pytest configures logging."""
+    (tmp_path / "lab.db").touch()
+    command = [sys.executable, "-c", BREAKS, str(tmp_path / "lab.db")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.stdout.split(), done.stderr) == (["1"], "")
 
 
 def test_connections_are_kept_or_made_anew_and_counted(lab: Lab) -> None:
