@@ -68,6 +68,10 @@ class TransientError(DatabaseError):
     """A database failure that may pass: deadlock, lock time-out, lost connection, restart, busy."""
 
 
+class Fault(LabError):
+    """What nobody foresaw, a fault of this program: see `fault`."""
+
+
 class DatabaseRefusal(LabError):
     """The database refused rows: terminal, some document of the batch is at fault.
 
@@ -123,3 +127,8 @@ def origin(error: Exception) -> str:
     """An unexpected error without its text, which may hold values: `ValueError in plan.py line 33`."""
     *_, last = traceback.extract_tb(error.__traceback__)
     return f"{type(error).__name__} in {Path(last.filename).name} line {last.lineno}"
+
+
+def fault(unexpected: Exception, who: str) -> Fault:
+    """An unexpected error in the work of `who` as one that may be told: raise it `from None`."""
+    return Fault(f"unexpected {origin(unexpected)} of {who}, a fault of provenir-lab")

@@ -18,7 +18,7 @@ from provenir_lab.cli import checks, data, measure, work
 from provenir_lab.cli.options import with_category
 from provenir_lab.cli.output import show_failure, write_unicode
 from provenir_lab.cli.wrong_use import wrong_use
-from provenir_lab.errors import LabError, UsageError, origin
+from provenir_lab.errors import Fault, LabError, UsageError, origin
 
 INTERRUPTED = 130
 """What the parser of some versions returns for Ctrl-C, where others raise."""
@@ -104,6 +104,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with _sigterm_as_interrupt():
             status = command.main(asked, prog_name="provenir-lab", standalone_mode=False)
+    except Fault as error:
+        return fail(_of_worker(error), error.exit_status)
     except LabError as error:
         return fail(str(error), error.exit_status)
     except (KeyboardInterrupt, typer.Abort):
@@ -126,12 +128,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _unexpected(error: Exception) -> str:
     """Where an unexpected error came from. Its text may hold values of a document, so it is not shown."""
+    return _traceable(f"unexpected {origin(error)}, a fault of provenir-lab", error)
+
+
+def _of_worker(error: Fault) -> str:
+    """The same for what a worker did not expect; only from one in this process the error itself is there."""
+    if error.__context__ is None or error.__cause__ is not None:
+        return f"{error}: please report it"
+    return _traceable(str(error), error.__context__)
+
+
+def _traceable(message: str, error: BaseException) -> str:
     if os.environ.get(TRACE_VARIABLE):
         traceback.print_exception(error)
-    return (
-        f"unexpected {origin(error)}, a fault of provenir-lab: please report it; {TRACE_VARIABLE}=1 shows "
-        "its origin (and may show document values)"
-    )
+    return f"{message}: please report it; {TRACE_VARIABLE}=1 shows its origin (and may show document values)"
 
 
 @contextmanager

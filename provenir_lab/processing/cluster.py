@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 from sqlalchemy.engine import make_url
 
 from provenir_lab import __version__
-from provenir_lab.errors import LabError, UsageError, origin
+from provenir_lab.errors import LabError, UsageError, fault
 from provenir_lab.processing.logs import configure_logging
 from provenir_lab.processing.outcome import Tally
 from provenir_lab.processing.worker import Job, Span, Worker
@@ -303,7 +303,7 @@ def run_span(job: Job, span: Span, password_env: str | None = None) -> Report:
     except LabError as known:
         error = known
     except Exception as unexpected:
-        error = LabError(f"unexpected {origin(unexpected)} of a Dask worker, a fault of provenir-lab")
+        error = fault(unexpected, "a Dask worker")
     return Report(tally, _clock(), stopping(), error)
 
 

@@ -26,7 +26,7 @@ from multiprocessing.process import BaseProcess
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-from provenir_lab.errors import LabError, origin
+from provenir_lab.errors import LabError, fault
 from provenir_lab.processing.commit import all_failed
 from provenir_lab.processing.logs import configure_logging, facts
 from provenir_lab.processing.outcome import Tally
@@ -311,4 +311,4 @@ def _run_span(span: Span) -> Tally:
     except LabError:
         raise
     except Exception as unexpected:
-        raise LabError(f"unexpected {origin(unexpected)} of a worker, a fault of provenir-lab") from None
+        raise fault(unexpected, "a worker") from None

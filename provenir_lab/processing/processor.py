@@ -15,7 +15,7 @@ from math import ceil
 
 import sqlalchemy as sa
 
-from provenir_lab.errors import CATEGORIES, LabError, UsageError, origin
+from provenir_lab.errors import CATEGORIES, LabError, UsageError, fault, origin
 from provenir_lab.mapping.contract import Contract
 from provenir_lab.processing.cluster import Dask, open_cluster
 from provenir_lab.processing.coordinator import BATCHES_PER_SPAN, Pool, run_spans
@@ -91,7 +91,7 @@ def process(
     A run that ends early (any exception, a kill) leaves every document wholly written and logged, or pending;
     running again goes on from there. Raises UsageError for a request that makes no sense, PreflightError for
     tables that the contract does not fit, DatabaseError when the database stays away, LabError when all
-    documents fail or workers keep dying.
+    documents fail or workers keep dying, Fault for an unexpected error of a worker.
     """
     request = request or Request()
     request.check()
@@ -176,11 +176,27 @@ def _told(error: BaseException) -> str:
 
 
 def _run_one(job: Job, span: Span, tally: Tally, report: Callable[[Tally], None]) -> None:
-    worker = Worker(job)
+    of_caller: list[Exception] = []
+
+    def tell(tally: Tally) -> None:
+        try:
+            report(tally)
+        except Exception as error:
+            of_caller.append(error)
+            raise
+
     try:
-        worker.run(span, report, tally=tally)
-    finally:
-        worker.close()
+        worker = Worker(job)
+        try:
+            worker.run(span, tell, tally=tally)
+        finally:
+            worker.close()
+    except LabError:
+        raise
+    except Exception as unexpected:
+        if unexpected in of_caller:  # no worker raised it, so it stays as it is
+            raise
+        raise fault(unexpected, "a worker") from None
 
 
 def _run_many(

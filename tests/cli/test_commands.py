@@ -20,6 +20,7 @@ from provenir_lab import cli
 from provenir_lab.api import Lab
 from provenir_lab.cli import main
 from provenir_lab.mock import FAULTS, spoil
+from provenir_lab.processing.worker import Worker
 
 Captured = pytest.CaptureFixture[str]
 SHIPPED = Path(cli.__file__).parents[1] / "contracts" / "credit_card.json"
@@ -473,6 +474,22 @@ def test_an_unexpected_error_shows_its_place_and_no_text(
     error = capsys.readouterr().err
     assert "KeyError in test_commands.py line" in error
     assert "CANARY" not in error
+
+
+def test_a_fault_of_a_worker_is_traced_where_it_was(
+    database: str, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise KeyError("JANE CANARY")
+
+    new_lab(database, documents(1))
+    monkeypatch.setattr(Worker, "run", fail)
+    monkeypatch.setenv("PROVENIR_LAB_TRACE", "1")
+    assert run("process", "--workers", "1") == 1
+    error = capsys.readouterr().err
+    assert "CANARY" in error  # asked for
+    assert "KeyError in test_commands.py line" in error
+    assert "of a worker, a fault of provenir-lab: please report it; PROVENIR_LAB_TRACE=1" in error
 
 
 @pytest.mark.parametrize(

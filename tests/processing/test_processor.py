@@ -438,6 +438,18 @@ def test_progress_counts_up_to_all_documents(sqlite_url: str) -> None:
         assert len(seen) > 3
 
 
+@pytest.mark.parametrize("prefetch", [0, 2])
+def test_an_error_of_the_callers_progress_stays_as_it_is(sqlite_url: str, prefetch: int) -> None:
+    lab = new_lab(sqlite_url, documents(20), batch_size=10, prefetch=prefetch)
+
+    def fail(_: Step) -> None:
+        raise ZeroDivisionError("mine")
+
+    lab._progress = fail
+    with pytest.raises(ZeroDivisionError, match="mine"):
+        lab.process()
+
+
 def test_session_ids_carry_time_contract_and_chance() -> None:
     contract = load_contract()
     made = session_id(contract, datetime(2026, 1, 2, 3, 4, 5), random.Random(1))

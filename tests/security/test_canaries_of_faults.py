@@ -20,6 +20,7 @@ from witness import NAME, NUMBER, PASSWORD, Captured, Witness, change, telling, 
 
 from provenir_lab.api import Lab
 from provenir_lab.processing import cluster, coordinator, patience
+from provenir_lab.storage.writer import Writer
 
 CAMPAIGNS = {d.campaign_num for d in documents(80)}
 DEBUG = ("--set=log_level=debug", "--batch-size=10", "--set=stop_after_failures=10")
@@ -123,8 +124,15 @@ def test_a_fault_of_the_program_in_a_worker(
 ) -> None:
     lab = telling_lab(with_password)
     where = "unexpected ValueError in telling_faults.py line 15 of a"
-    monkeypatch.setattr(coordinator, "_start_worker", telling_faults.start_worker)
     debug = {"batch_size": 10, "stop_after_failures": 10, "log_level": "debug"}
+    with monkeypatch.context() as here:
+        here.setattr(Writer, "_settle", telling_faults.fail)
+        witness.catch("this process", lambda: lab.process(workers=1, **debug))
+        assert witness.call("this process, called", "process", "--workers=1", *DEBUG) == 1
+    assert f"{where} worker" in witness.heard["this process"]
+    assert f"{where} worker, a fault of provenir-lab: please" in witness.heard["this process, called"]
+    assert lab.status().pending == 40
+    monkeypatch.setattr(coordinator, "_start_worker", telling_faults.start_worker)
     witness.catch("processes", lambda: lab.process(workers=2, **debug))
     assert f"{where} worker" in witness.heard["processes"]
     assert lab.status().pending == 40
