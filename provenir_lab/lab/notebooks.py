@@ -7,7 +7,6 @@ Templates stay as they are: what was executed lies beside the report, as `notebo
 from __future__ import annotations
 
 import os
-import re
 import secrets
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -15,8 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-from provenir_lab import errors
 from provenir_lab.errors import LabError, UsageError
+from provenir_lab.lab.cell_errors import keep_discreet, make_discreet, translated
 from provenir_lab.lab.conduct import utc_now
 from provenir_lab.lab.experiment import Experiment, adjusted, load_experiment
 from provenir_lab.lab.kernel import own_kernel
@@ -214,36 +213,28 @@ def _run(
             output.touch(mode=0o600)
             for page in (PAGE, FAILED_PAGE):
                 (kept.path / page).unlink(missing_ok=True)
-            papermill.execute_notebook(
-                str(source),
-                str(output),
-                parameters={**parameters, "folder": str(kept.path.resolve())},
-                progress_bar=False,
-                log_output=False,
-                kernel_manager_class=kernel,
-                extra_arguments=["--log-level=CRITICAL"],  # of its own transport, and of being interrupted
-            )
+            try:
+                papermill.execute_notebook(
+                    str(source),
+                    str(output),
+                    parameters={**parameters, "folder": str(kept.path.resolve())},
+                    progress_bar=False,
+                    log_output=False,
+                    kernel_manager_class=kernel,
+                    extra_arguments=["--log-level=CRITICAL"],  # of its transport, and of being interrupted
+                    on_cell_error=make_discreet,  # before it is written
+                )
+            finally:
+                keep_discreet(output)
         except PapermillExecutionError as error:
             kept.write(FAILED_PAGE, render_notebook(output))
-            raise _translated(source.name, error) from None
+            raise translated(source.name, error) from None
         except OSError as error:
             raise LabError(
                 f"cannot write {output}: {error.strerror or error}; finished runs are kept"
             ) from None
     kept.write(PAGE, render_notebook(output))
     return load_result(kept.path)
-
-
-def _translated(name: str, error: Any) -> LabError:
-    """The error of a cell, as the class that was raised there if it is one of ours."""
-    message = " ".join(re.sub(r"\x1b\[[0-9;]*m", "", str(error.evalue)).split())
-    kind = getattr(errors, error.ename, None)
-    if kind in (UsageError, errors.GuardError):
-        return UsageError(f"{name}, cell {error.exec_count}: {message}")
-    if isinstance(kind, type) and issubclass(kind, LabError):
-        return LabError(f"{name}, cell {error.exec_count}: {message}")
-    first = str(error.source).strip().splitlines()[0]
-    return LabError(f"{name}, cell {error.exec_count} ({first}): {error.ename}: {message}")
 
 
 @contextmanager

@@ -75,7 +75,8 @@ def test_a_kernel_that_dies_is_one_line(tmp_path: Path) -> None:
 def test_a_notebook_that_fails_behind_its_runs_leaves_no_finished_result(tmp_path: Path) -> None:
     code = (
         'experiment: str = ""', "from provenir_lab.lab.parameters import ExperimentParameters, check",
-        "check(ExperimentParameters, globals()).run()", "1 / 0",
+        "check(ExperimentParameters, globals()).run()",
+        "import datetime\ndatetime.datetime.strptime('Zqx' + 'canary', '%Y')",  # its text holds the value
     )  # fmt: skip
     cells = [nbformat.v4.new_code_cell(text) for text in code]
     cells[0].metadata["tags"] = ["parameters"]
@@ -85,11 +86,15 @@ def test_a_notebook_that_fails_behind_its_runs_leaves_no_finished_result(tmp_pat
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump({**PLAN, "notebook": str(notebook)}), encoding="utf-8")
     database = Database("sqlite", f"sqlite:///{(tmp_path / 'lab.db').as_posix()}")
     begun = nearly_finished(load_experiment(tmp_path / "mine.yaml"), tmp_path)
-    with pytest.raises(LabError, match=r"^fails\.ipynb, cell \d+ \(1 / 0\): ZeroDivisionError"):
+    told = r"^fails\.ipynb, cell \d+ \(import datetime\): ValueError in _strptime\.py line \d+$"
+    with pytest.raises(LabError, match=told):
         run_experiment_notebook(database, tmp_path / "mine.yaml", results=tmp_path / "results", folder=begun)
     folder = interrupted_result(tmp_path / "results", "mine")
     assert (folder / "report.html").is_file()
-    assert "ZeroDivisionError" in (folder / "notebook-failed.html").read_text(encoding="utf-8")
+    kept = [path.read_text(encoding="utf-8") for path in folder.rglob("*") if path.is_file()]
+    assert "ValueError in _strptime.py" in (folder / "notebook-failed.html").read_text(encoding="utf-8")
+    assert "ValueError in _strptime.py" in (folder / "notebook.ipynb").read_text(encoding="utf-8")
+    assert not [text for text in kept if "Zqxcanary" in text]
 
 
 def test_before_anything_is_accepted_the_campaigns_notebook_says_what_to_do(
