@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterable
 from contextlib import closing
@@ -22,6 +23,10 @@ from provenir_lab.storage.source import store_documents
 
 SAMPLES = Path(__file__).parent / "data" / "samples"
 FIRST_ID = 100_001
+WHOLE = "PROVENIR_LAB_TEST_ALL" in os.environ
+"""Whether tests take every point they know; without it a part."""
+SOON = 10 if WHOLE else 60
+"""Seconds within which an interrupted run must end: 10 are promised, a busy machine may take longer."""
 
 
 @cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Generator, Iterable
 from queue import Empty, Full, Queue
 from typing import TypeVar
@@ -11,6 +12,8 @@ T = TypeVar("T")
 
 _POLL_SECONDS = 0.1
 """How soon a thread that waits for room, or for an item, looks whether it should end."""
+LONGEST_END = 5.0
+"""Seconds for which a thread may go on with what cannot be told to end, before it is left behind."""
 
 
 class _End:
@@ -26,8 +29,8 @@ def ahead(
     """`items`, made in another thread up to `depth` items before they are asked for.
 
     None is lost and none overtakes another. What `items` raises is raised here, after the items before it.
-    However this generator ends, the thread has ended before it; `at_end` is called before that is waited for,
-    so that items which take long can be told to end.
+    However this generator ends, the thread has ended before it, or ends with the item that it is at;
+    `at_end` is called again and again until then, so that items which take long can be told to end.
     """
     ready: Queue[T | _End] = Queue(maxsize=depth)
     stop = threading.Event()
@@ -71,5 +74,7 @@ def ahead(
             del item  # what it holds goes before the next one comes
     finally:
         stop.set()
-        at_end()
-        thread.join()
+        deadline = time.monotonic() + LONGEST_END
+        while thread.is_alive() and time.monotonic() < deadline:
+            at_end()  # the item may just have been between two things that can be ended
+            thread.join(_POLL_SECONDS)

@@ -85,12 +85,16 @@ class Preparation:
             self._threads.shutdown(cancel_futures=True)
 
     def stop(self) -> None:
-        """Ends, from any thread, the pause before the database is tried again, and with it the reading."""
+        """Ends, from any thread, mapping and the pause before the database is tried again."""
         self._stopped.set()
 
     def _pause(self, seconds: float) -> None:
-        if self._stopped.wait(seconds):
-            raise InterruptedError("reading was told to stop")
+        self._stopped.wait(seconds)
+        self._check()
+
+    def _check(self) -> None:
+        if self._stopped.is_set():
+            raise InterruptedError("preparing was told to stop")
 
     def pages(self, first: int | None = None, limit: int | None = None) -> Iterator[Page]:
         """Pages of at most a batch each, from app_id `first` on, at most `limit` documents in all.
@@ -129,6 +133,7 @@ class Preparation:
         seconds = {**page.seconds, "parse": 0.0, "map": 0.0}
         short: list[Prefix] = []
         for documents in self._parts(page.documents):
+            self._check()
             begun = clock()
             parsed = self._parse(documents)
             seconds["parse"] += clock() - begun

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
@@ -20,9 +20,9 @@ from provenir_lab.processing.logs import log_batch, log_failures_committed
 from provenir_lab.processing.outcome import Share, Tally
 from provenir_lab.processing.patience import Patience, patiently
 from provenir_lab.processing.pipeline import ahead
-from provenir_lab.processing.preparation import Batch, Preparation
+from provenir_lab.processing.preparation import Batch, Page, Preparation
 from provenir_lab.settings import Settings
-from provenir_lab.storage.database import ConnectionCounts, connection_counts, open_engine
+from provenir_lab.storage.database import ConnectionCounts, cancel_reading, connection_counts, open_engine
 from provenir_lab.storage.log import logged
 from provenir_lab.storage.prefix import PrefixLength
 from provenir_lab.storage.schema import Target
@@ -158,14 +158,18 @@ class Worker:
         def pending(first: int | None) -> Pending:
             return Pending(self._engine, self._job.target, first, span.last)
 
+        def stop() -> None:
+            preparation.stop()
+            cancel_reading(self._engine)
+
         preparation = Preparation(self._mapper, pending, settings, self._prefix_length, self._job.patience)
         with preparation:
             if not settings.prefetch:
                 yield map(preparation.batch, preparation.pages(span.first, span.limit))
                 return
             pages = ahead(preparation.pages(span.first, span.limit), settings.prefetch)
-            batches = ahead(map(preparation.batch, pages), settings.prefetch, preparation.stop)
-            with closing(pages), closing(batches):
+            batches = ahead(_mapped(pages, preparation), settings.prefetch, stop)
+            with closing(batches):
                 yield _waiting(batches, tally)
 
     def _count_connections(self, tally: Tally) -> None:
@@ -221,6 +225,12 @@ def _mapper(job: Job) -> Mapper:
 
 def _difference(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, float]:
     return {name: round(value - before[name], 4) for name, value in after.items()}
+
+
+def _mapped(pages: Generator[Page, None, None], preparation: Preparation) -> Iterator[Batch]:
+    """The batches of `pages`, which are closed by the thread that takes them: no other one can."""
+    with closing(pages):
+        yield from map(preparation.batch, pages)
 
 
 def _waiting(batches: Iterator[Batch], tally: Tally) -> Iterator[Batch]:

@@ -12,7 +12,7 @@ import re
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,10 @@ class ConnectionCounts:
 
 
 _counts: WeakKeyDictionary[sa.Engine, ConnectionCounts] = WeakKeyDictionary()
+_reads: WeakKeyDictionary[sa.Engine, set[Any]] = WeakKeyDictionary()
+"""The driver's connections that `reading` has lent."""
+_CANCEL_SECONDS = 1
+"""How long a server may take to hear that a query is cancelled."""
 _IMMEDIATE = "provenir_lab_immediate"
 _UNSAID = logging.NullHandler()
 LOGIN_SECONDS = 10
@@ -153,7 +157,26 @@ def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
     Raises TransientError or DatabaseError in place of whatever the driver raises.
     """
     with translated(engine), engine.connect() as connection:
-        yield connection
+        lent = connection.connection.driver_connection
+        reads = _reads.setdefault(engine, set())
+        reads.add(lent)
+        try:
+            yield connection
+        finally:
+            reads.discard(lent)
+
+
+def cancel_reading(engine: sa.Engine) -> None:
+    """Cancels, from any thread, the queries that connections of `reading` wait for: they raise DatabaseError.
+
+    SQL Server's drivers are not asked: a query there goes on.
+    """
+    for lent in [*_reads.get(engine, ())]:
+        with suppress(engine.dialect.loaded_dbapi.Error):  # it has ended by itself, or the server is gone
+            if engine.dialect.name == "sqlite":
+                lent.interrupt()
+            elif engine.dialect.name == "postgresql":
+                lent.cancel_safe(timeout=_CANCEL_SECONDS)
 
 
 @contextmanager

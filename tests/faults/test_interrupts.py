@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from dying import COORDINATOR, Moment
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import KernelManager, start_new_kernel
-from labs import digests, documents, new_lab, rows
+from labs import SOON, digests, documents, new_lab, rows
 from sqlalchemy import event
 
 from provenir_lab.api import Lab
@@ -33,8 +33,6 @@ COUNT = 200
 DYING = Path(__file__).parents[1] / "dying.py"
 PATIENCE = 60
 """Seconds for what nothing is promised of, such as the start of a kernel."""
-SOON = 20
-"""Seconds that a slow machine may take where 10 are promised."""
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ import dask_accidents
 import psutil
 import pytest
 import unlucky_start
-from labs import FIRST_ID, digests, documents, failed, new_lab, put
+from labs import FIRST_ID, WHOLE, digests, documents, failed, new_lab, put
 
 from provenir_lab.api import Lab
 from provenir_lab.cli import main
@@ -282,9 +282,7 @@ def test_executor_and_scheduler_must_fit(sqlite_url: str) -> None:
 # ---- a cluster made for the run
 
 
-@pytest.mark.skipif(
-    "PROVENIR_LAB_TEST_ALL" not in os.environ, reason="eight processes take long to start; dev.py faults does"
-)
+@pytest.mark.skipif(not WHOLE, reason="eight processes take long to start; dev.py faults does")
 def test_eight_workers_of_this_machine_give_the_same_tables(
     sqlite_url: str, expected: dict[str, object]
 ) -> None:

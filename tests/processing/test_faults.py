@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 import sqlite3
 import subprocess
@@ -16,7 +15,7 @@ from typing import Any
 import psycopg
 import pytest
 import sqlalchemy as sa
-from labs import digests, documents, new_lab
+from labs import WHOLE, digests, documents, new_lab
 from places import Place
 from postgres_server import PostgresServer
 from sqlalchemy.engine.default import DefaultDialect
@@ -154,9 +153,6 @@ def fresh_postgresql(postgres_server: PostgresServer) -> Iterator[Fresh]:
 def undisturbed() -> dict[tuple[str, str], tuple[list[str], object]]:
     """Database and write method -> the operations of a run, and the tables after it; filled by the tests."""
     return {}
-
-
-WHOLE = "PROVENIR_LAB_TEST_ALL" in os.environ
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import threading
 
 import psycopg
 import pytest
-from labs import documents, new_lab
+from labs import SOON, documents, new_lab
 from postgres_server import PostgresServer
 
 SLOW = (
@@ -23,7 +23,7 @@ SLEEPING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there a signal ends a process at once")
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
-@pytest.mark.parametrize("setting", ["fetch=whole", "workers=2"])
+@pytest.mark.parametrize("setting", ["fetch=whole", "prefetch=2", "workers=2"])
 def test_one_line_is_said_when_a_fetch_is_interrupted(
     postgres_url: str, postgres_server: PostgresServer, name: str, setting: str
 ) -> None:
@@ -38,7 +38,7 @@ def test_one_line_is_said_when_a_fetch_is_interrupted(
     try:
         wait_for_sleep(postgres_server)
         run.send_signal(getattr(signal, name))
-        said, complained = run.communicate(timeout=60)
+        said, complained = run.communicate(timeout=SOON)
     finally:
         run.kill()
         run.wait()

@@ -17,7 +17,7 @@ from typing import Any
 
 import psutil
 import pytest
-from labs import FIRST_ID, digests, documents, failed, new_lab, put, rows
+from labs import FIRST_ID, SOON, digests, documents, failed, new_lab, put, rows
 
 from provenir_lab.api import Lab
 from provenir_lab.errors import LabError, TransientError
@@ -206,7 +206,7 @@ def test_an_interrupt_ends_the_run_within_ten_seconds(
     with pytest.raises(KeyboardInterrupt):
         lab.process()
     assert spawned_workers() == []
-    assert time.monotonic() - begun < 20  # a slow machine may take longer than what is promised
+    assert time.monotonic() - begun < SOON
     assert lab.status().pending > 0
     lab._progress = None
     lab.process()

@@ -6,14 +6,17 @@ import _thread
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from labs import documents, new_lab
 
 from provenir_lab import Lab
 from provenir_lab.errors import TransientError
+from provenir_lab.mapping.plan import Mapper
+from provenir_lab.processing import pipeline
 from provenir_lab.processing.pipeline import ahead
 from provenir_lab.storage.source import Pending
 
@@ -78,6 +81,70 @@ def test_a_consumer_that_stops_ends_the_thread_and_closes_the_source() -> None:
                 raise KeyboardInterrupt
     assert closed.wait(timeout=10)
     assert threads() == 0
+
+
+def test_an_item_that_cannot_be_told_to_end_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline, "LONGEST_END", 0.1)
+    released = threading.Event()
+    left: list[threading.Thread] = []
+
+    def items() -> Iterator[int]:
+        yield 1
+        left.append(threading.current_thread())
+        released.wait()
+        yield 2
+
+    stream = ahead((2 * item for item in ahead(items(), 1)), 1)
+    assert next(stream) == 2
+    while not left:
+        threading.Event().wait(0.01)
+    stream.close()
+    assert left[0].is_alive()
+    released.set()
+    left[0].join(timeout=10)
+    assert not left[0].is_alive()
+
+
+def test_it_is_told_again_to_end_if_it_did_not_hear() -> None:
+    asked: list[int] = []
+    ended = threading.Event()
+
+    def items() -> Iterator[int]:
+        yield 1
+        ended.wait()
+
+    def end() -> None:
+        asked.append(1)
+        if len(asked) == 3:
+            ended.set()
+
+    stream = ahead(items(), 1, end)
+    next(stream)
+    stream.close()
+    assert len(asked) == 3
+    assert threads() == 0
+
+
+def test_mapping_ahead_ends_within_its_batch(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    lab = new_lab(sqlite_url, documents(300))
+    rows, mapped = Mapper.rows, 0
+
+    def interrupting(*arguments: Any) -> Any:
+        nonlocal mapped
+        mapped += 1
+        if mapped == 20:
+            _thread.interrupt_main()
+        if mapped >= 20:
+            threading.Event().wait(0.05)
+        return rows(*arguments)
+
+    monkeypatch.setattr(Mapper, "rows", interrupting)
+    with pytest.raises(KeyboardInterrupt):
+        lab.process(prefetch=1, workers=1)
+    assert threads() == 0
+    assert mapped < 300
+    monkeypatch.undo()
+    assert lab.process().succeeded == 300
 
 
 def test_reading_ahead_that_waits_for_the_database_ends_when_the_run_is_interrupted(

@@ -12,7 +12,14 @@ from storage_rows import TABLES, Lab
 from provenir_lab.errors import DatabaseError, DatabaseRefusal, TransientError, UsageError
 from provenir_lab.settings import Settings
 from provenir_lab.storage import database
-from provenir_lab.storage.database import connection_counts, masked, open_engine, reading, writing
+from provenir_lab.storage.database import (
+    cancel_reading,
+    connection_counts,
+    masked,
+    open_engine,
+    reading,
+    writing,
+)
 from provenir_lab.storage.schema import Target, is_lab
 
 
@@ -149,6 +156,31 @@ def test_a_cut_connection_is_transient_and_replaced(lab: Lab) -> None:
         connection.exec_driver_sql("SELECT 1")
     with reading(lab.engine) as connection:
         assert connection.exec_driver_sql("SELECT 1").scalar() == 1
+
+
+@pytest.mark.parametrize("place", ["sqlite", "postgresql"], indirect=True)
+def test_what_is_read_is_cancelled_from_another_thread(lab: Lab) -> None:
+    endless = {
+        "sqlite": "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n",
+        "postgresql": "SELECT pg_sleep(600)",
+    }
+    ended = threading.Event()
+
+    def cancel() -> None:
+        while not ended.wait(0.1):
+            cancel_reading(lab.engine)
+
+    thread = threading.Thread(target=cancel)
+    thread.start()
+    try:
+        with pytest.raises(DatabaseError), reading(lab.engine) as connection:
+            connection.exec_driver_sql(endless[lab.engine.dialect.name])
+    finally:
+        ended.set()
+        thread.join()
+    cancel_reading(lab.engine)  # there is nothing to cancel
+    with reading(lab.engine) as connection:
+        assert connection.scalar(sa.select(1)) == 1
 
 
 def test_a_server_that_is_not_there_is_transient() -> None:
