@@ -14,6 +14,8 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,8 +23,10 @@ from typing import Any
 VARIABLE = "PROVENIR_LAB_TEST_MOMENT"
 COORDINATOR, WORKER = "coordinator", "worker"
 KILL, TERMINATE = "SIGKILL", "SIGTERM"
-BEFORE_COMMIT = -1
+BEFORE_COMMIT, IN_COPY = -1, -2
 """In place of a number of operations."""
+OPERATION, COMMIT, COPY = "operation", "commit", "copy"
+_ALONE_COUNTS = {BEFORE_COMMIT: COMMIT, IN_COPY: COPY}
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,8 @@ class Moment:
     commits: int
     """Behind so many commits of the process,"""
     operations: int
-    """and so many further database operations (`BEFORE_COMMIT`: right before the next commit),"""
+    """and so many further database operations (`BEFORE_COMMIT`: right before the next commit; `IN_COPY`: in
+    PostgreSQL's next COPY, when its rows are sent but not their end),"""
     delay: float
     """and so many seconds, in which it goes on working."""
     flag: str
@@ -60,10 +65,10 @@ class Countdown:
         with self._lock:
             self._commits -= 1
 
-    def begins(self, *, commit: bool) -> None:
-        """An operation, a commit too, is about to begin."""
+    def begins(self, what: str) -> None:
+        """An operation, a commit too, or the end of a COPY is about to begin."""
         with self._lock:
-            if self._commits > 0 or (self._moment.operations == BEFORE_COMMIT and not commit):
+            if self._commits > 0 or _ALONE_COUNTS.get(self._moment.operations, what) != what:
                 return
             self._operations -= 1
             if self._operations != -1:
@@ -92,15 +97,33 @@ def arm(moment: Moment) -> None:
     countdown = Countdown(moment)
     for name in ("do_execute", "do_executemany", "do_commit"):
         real = getattr(DefaultDialect, name)
-        commit = name == "do_commit"
+        what = COMMIT if name == "do_commit" else OPERATION
 
-        def counted(*arguments: Any, real: Any = real, commit: bool = commit, **named: Any) -> None:
-            countdown.begins(commit=commit)
+        def counted(*arguments: Any, real: Any = real, what: str = what, **named: Any) -> None:
+            countdown.begins(what)
             real(*arguments, **named)
-            if commit:
+            if what == COMMIT:
                 countdown.committed()
 
         setattr(DefaultDialect, name, counted)
+    if any(argument.startswith("postgresql") for argument in sys.argv):
+        _arm_copy(countdown)
+
+
+def _arm_copy(countdown: Countdown) -> None:
+    """SQLAlchemy does not see a COPY."""
+    import psycopg
+
+    real: Any = psycopg.Cursor.copy
+
+    @contextmanager
+    def counted(*arguments: Any, **named: Any) -> Iterator[Any]:
+        countdown.begins(OPERATION)
+        with real(*arguments, **named) as stream:
+            yield stream
+            countdown.begins(COPY)
+
+    psycopg.Cursor.copy = counted  # type: ignore[method-assign]
 
 
 ALONE = "--workers=1"
