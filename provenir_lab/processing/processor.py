@@ -133,7 +133,7 @@ def process(
             if cluster and spans:
                 report(tally)  # tells where the dashboard is
                 _run_many(job, spans, tally, report, partial(cluster.pool, job))
-            elif len(spans) > 1:
+            elif spans:  # of a single document too: workers may die on it
                 _run_many(job, spans, tally, report)
             else:
                 _run_one(job, Span(first, last, request.limit), tally, report)

@@ -41,8 +41,7 @@ def undisturbed(folder: Path, deleted: int, changed: MockDocument) -> dict[str, 
     return digests(lab)
 
 
-@pytest.mark.parametrize("place", ["sqlite", "postgresql"], indirect=True)
-@pytest.mark.parametrize("prefetch", [0, 2])
+@pytest.mark.parametrize(("place", "prefetch"), [("sqlite", 0), ("postgresql", 2)], indirect=["place"])
 def test_between_the_beginning_of_a_text_and_all_of_it(
     place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prefetch: int
 ) -> None:

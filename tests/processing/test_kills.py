@@ -286,6 +286,16 @@ def test_a_document_on_which_workers_die_fails_and_all_others_are_written(
     assert outcome.worker_deaths < 9
 
 
+def test_the_only_pending_document_does_not_end_the_run(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = new_lab(sqlite_url, documents(78)[-1:], workers=2)
+    monkeypatch.setattr(coordinator, "_run_span", die_on_one)
+    outcome = lab.process()
+    assert (outcome.succeeded, outcome.failed, outcome.worker_deaths) == (0, {"too_large": 1}, 2)
+    assert list(failed(lab)) == [DEADLY]
+
+
 def test_workers_are_replaced_after_some_documents(sqlite_url: str, expected: dict[str, object]) -> None:
     lab = new_lab(sqlite_url, documents(200), workers=2, batch_size=10, stop_after_failures=10)
     seen: set[int] = set()
