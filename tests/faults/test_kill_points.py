@@ -17,14 +17,13 @@ from provenir_lab.storage.digest import TableDigest
 
 DYING = Path(__file__).parents[1] / "dying.py"
 COUNT, BATCH = 60, 10
-AFTER_COMMIT = (2, 0)
-"""Commits and further operations."""
 POINTS = {
-    ("sqlite", "executemany"): [(0, 30), AFTER_COMMIT, (2, 5), (2, BEFORE_COMMIT)],
-    ("postgresql", "copy"): [(0, IN_COPY), AFTER_COMMIT, (2, IN_COPY), (2, BEFORE_COMMIT)],
+    ("sqlite", "executemany"): [(0, 30), (2, 0), (2, 5), (2, BEFORE_COMMIT)],
+    ("postgresql", "copy"): [(0, IN_COPY), (2, IN_COPY), (2, BEFORE_COMMIT)],
 }
+"""Kind of database and write method -> commits and further operations."""
 if WHOLE:
-    POINTS["postgresql", "copy"] += [(2, operations) for operations in range(1, 30)]
+    POINTS["postgresql", "copy"] += [(2, operations) for operations in range(30)]  # so many has the batch
     POINTS["postgresql", "executemany"] = POINTS["sqlite", "executemany"]
 
 
