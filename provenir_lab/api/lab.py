@@ -12,6 +12,7 @@ from provenir_lab.api.mapped import MappedFiles
 from provenir_lab.api.measuring import Measuring
 from provenir_lab.display import Facts
 from provenir_lab.errors import UsageError
+from provenir_lab.files import make_folder
 from provenir_lab.mapping.contract import Contract
 from provenir_lab.mapping.derived import enum_rows
 from provenir_lab.mapping.loading import load_contract
@@ -55,7 +56,7 @@ class Lab(Measuring):
         """A lab on SQLite in a folder of its own, with documents, a baseline of 5 runs and its report."""
         place = Path(folder)
         try:
-            place.mkdir(parents=True, exist_ok=True)
+            make_folder(place)
         except OSError as error:
             raise UsageError(f"{place}: cannot be made ({error.strerror}): name another folder") from None
         file = place / "demo.db"

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from provenir_lab.errors import LabError, UsageError
+from provenir_lab.files import private
 from provenir_lab.lab.cell_errors import keep_discreet, make_discreet, translated
 from provenir_lab.lab.conduct import utc_now
 from provenir_lab.lab.experiment import Experiment, adjusted, load_experiment
@@ -210,7 +211,8 @@ def _run(
     url = {} if parameters["database"] else {DATABASE_VARIABLE: database.url}
     with _environment(url), watch.watching(kept), own_kernel() as kernel:
         try:
-            output.touch(mode=0o600)
+            with open(output, "ab", opener=private):
+                pass
             for page in (PAGE, FAILED_PAGE):
                 (kept.path / page).unlink(missing_ok=True)
             try:

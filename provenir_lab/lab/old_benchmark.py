@@ -10,6 +10,7 @@ import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from provenir_lab.files import make_folder
 from provenir_lab.lab.conduct import Clock, Workshop, utc_now
 from provenir_lab.lab.experiment import Documents
 from provenir_lab.lab.explore import View
@@ -124,7 +125,7 @@ def measure_old_benchmark(
     Runs that are there already are not repeated.
     """
     kept = Folder(result.folder / FOLDER)
-    kept.path.mkdir(exist_ok=True)
+    make_folder(kept.path)
     settings = {v["variant"]: build_settings(v["settings"]) for v in result.summary["variants"]}
     slots = [Slot(PART, i + 1, at + 1, name) for i in range(runs) for at, name in enumerate(settings)]
     done = {run.slot: run for run in kept.runs()}

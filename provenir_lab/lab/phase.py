@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from provenir_lab.errors import UsageError
+from provenir_lab.files import make_folder
 from provenir_lab.lab import statistics
 from provenir_lab.lab.conduct import Clock
 from provenir_lab.lab.decisions import Decision
@@ -45,7 +46,7 @@ class Steps:
         """The step's result: from disk if it is finished, else run or gone on with."""
         if step not in self.state["folders"]:
             name = f"{self.now():%Y%m%dT%H%M%SZ}-{self.state['id']}-{step}"
-            (self.home.path / name).mkdir(mode=0o700, parents=True)
+            make_folder(self.home.path / name, exist_ok=False)
             self.state["folders"][step] = name
             self.save()
         path = self.home.path / self.folder(step)

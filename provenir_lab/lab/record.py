@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from provenir_lab.errors import LabError, UsageError
-from provenir_lab.files import private, write_whole
+from provenir_lab.files import make_folder, private, write_whole
 
 if TYPE_CHECKING:
     from provenir_lab.lab.figures import Picture
@@ -138,7 +138,7 @@ class Folder:
         """Puts `content` into the file `name`: whole or not at all."""
         target = self.path / name
         try:
-            target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_folder(target.parent)
             write_whole(target, content)
         except OSError as error:
             raise _unwritable(target, error) from None
@@ -287,7 +287,7 @@ def new_folder(results: str | Path, name: str, now: dt.datetime, token: str) -> 
     """Makes `results/name/<UTC time>-<token>`. Raises LabError if that cannot be done."""
     path = Path(results) / name / f"{now.astimezone(dt.UTC):%Y%m%dT%H%M%SZ}-{token}"
     try:
-        path.mkdir(mode=0o700, parents=True)
+        make_folder(path, exist_ok=False)
     except OSError as error:
         raise _unwritable(path, error) from None
     return Folder(path)

@@ -6,12 +6,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+from provenir_lab.files import private
 from provenir_lab.lab.child import package_environment, run_child
 
 
@@ -74,20 +76,19 @@ def suite_command(arguments: Sequence[str]) -> list[str]:
 
 def run_suite(checkout: Path, arguments: Sequence[str], output: Path) -> Suite:
     """Runs the tests of the version in `checkout`; what pytest prints goes into the file `output`."""
-    counts = output.with_suffix(".xml").resolve()
-    with output.open("wb") as file:
-        done = run_child(
-            [*suite_command(arguments), f"--junitxml={counts}"],
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            env=package_environment(checkout),
-            cwd=checkout,
-        )
-    if not counts.is_file():
-        return Suite(0, 0, 0, 0, done.returncode)
-    suite = _counted(counts, done.returncode)
-    counts.unlink()
-    return suite
+    with tempfile.TemporaryDirectory(prefix="provenir-lab-", ignore_cleanup_errors=True) as temporary:
+        counts = Path(temporary) / "counts.xml"  # repeats the output, where nobody else can look
+        with open(output, "wb", opener=private) as file:
+            done = run_child(
+                [*suite_command(arguments), f"--junitxml={counts}"],
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                env=package_environment(checkout),
+                cwd=checkout,
+            )
+        if not counts.is_file():
+            return Suite(0, 0, 0, 0, done.returncode)
+        return _counted(counts, done.returncode)
 
 
 def _counted(report: Path, status: int) -> Suite:

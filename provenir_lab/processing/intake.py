@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from provenir_lab.display import html_table
 from provenir_lab.errors import Rejected, UsageError
+from provenir_lab.files import make_folder, private
 from provenir_lab.mapping.contract import Contract
 from provenir_lab.mapping.document import decode, read_app_id
 from provenir_lab.mapping.plan import Mapper
@@ -205,9 +206,10 @@ def write_files(
     """
     done = 0
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         for app_id, text, _ in documents:
-            (folder / f"{app_id}.xml").write_bytes(text.encode("utf-8"))
+            with open(folder / f"{app_id}.xml", "wb", opener=private) as file:
+                file.write(text.encode("utf-8"))
             done += 1
             if done % AT_ONCE == 0 or done == total:
                 progress(Step("generate", done, total))

@@ -8,7 +8,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from provenir_lab.files import write_whole
+from provenir_lab.files import make_folder, write_whole
 from provenir_lab.processing.logs import facts
 from provenir_lab.processing.outcome import Outcome
 
@@ -28,7 +28,7 @@ def write_metrics(
     when = {"ended": ended.isoformat(timespec="seconds"), "ended_early": ended_early}
     content = {"database": database, **when, **outcome.to_dict()}
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(folder)
         write_whole(target, json.dumps(content, indent=2))
     except OSError as error:
         told = facts(session=outcome.session_id, folder=str(folder), error=error.strerror)

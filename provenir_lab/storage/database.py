@@ -7,7 +7,6 @@ one of `provenir_lab.errors`, with the native one dropped.
 from __future__ import annotations
 
 import logging
-import os
 import re
 import sqlite3
 import time
@@ -23,6 +22,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import make_url
 
 from provenir_lab.errors import DatabaseError, TransientError, UsageError
+from provenir_lab.files import private
 from provenir_lab.settings import Settings
 from provenir_lab.storage import drivers
 from provenir_lab.storage.refusals import classify
@@ -217,7 +217,8 @@ def create_file(engine: sa.Engine) -> None:
         return
     path = sqlite_path(engine)
     try:
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        with open(path, "xb", opener=private):
+            pass
     except FileExistsError:
         return
     except OSError as error:

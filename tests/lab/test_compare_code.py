@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rights import open_to_others
 
 import provenir_lab
 from provenir_lab.cli import main
@@ -112,6 +113,7 @@ def test_versions_that_differ_in_nothing_but_words(
     report = (folder / "report.html").read_text(encoding="utf-8")
     assert "before → same" in report and "baseline: 2 passed, 0 failed" in report
     assert "2 passed" in (folder / "tests-candidate.txt").read_text(encoding="utf-8")
+    assert open_to_others(here / "results") == []
     assert list(temporary.iterdir()) == []
     assert len(worktrees(repository)) == 1
 

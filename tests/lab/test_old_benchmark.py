@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from lab_simulation import SimulatedWorkshop, experiment, noisy, run
+from rights import open_to_others
 
 from provenir_lab.lab.old_benchmark import (
     DOCUMENTS,
@@ -56,6 +57,7 @@ def test_runs_are_kept_and_not_repeated(scaling: Result) -> None:
     assert stored is not None and stored.short == found.short
     assert stored.start_up == found.start_up
     assert len(Folder(scaling.folder / FOLDER).runs()) == 9
+    assert open_to_others(scaling.folder / FOLDER) == []
 
 
 def busy(run: Run, workers: int) -> Run:

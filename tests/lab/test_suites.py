@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from lab_simulation import SimulatedWorkshop, experiment, noisy
+from rights import open_to_others
 
 from provenir_lab.lab.conduct import conduct
 from provenir_lab.lab.experiment import parse_experiment
@@ -103,9 +104,12 @@ def test_a_suite_is_counted_and_its_output_kept(tmp_path: Path) -> None:
         "def test_d(broken): pass\n"
     )
     (tmp_path / "test_it.py").write_text(code, encoding="utf-8")
-    output = tmp_path / "tests-candidate.txt"
+    kept = tmp_path / "kept"
+    kept.mkdir(mode=0o700)
+    output = kept / "tests-candidate.txt"
     assert run_suite(tmp_path, ["test_it.py"], output) == Suite(1, 1, 1, 1, 1)
     assert "ZeroDivisionError" in output.read_text(encoding="utf-8")
     assert run_suite(tmp_path, ["-k", "nothing"], output) == Suite(0, 0, 0, 0, 5)
     assert run_suite(tmp_path, ["absent"], output).status == 4
-    assert sorted(path.name for path in tmp_path.glob("*.xml")) == []
+    assert list(kept.iterdir()) == [output]
+    assert open_to_others(kept) == []

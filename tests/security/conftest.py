@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import pytest
 from places import Place
 from witness import PASSWORD
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "lab"))  # for `lab_simulation`
 
 
 @pytest.fixture

@@ -11,12 +11,19 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+import yaml
 from dying import COORDINATOR, KILL, Moment
+from lab_simulation import SimulatedWorkshop, experiment, noisy
 from labs import documents, failed, new_lab, put
 from places import Place
+from rights import open_to_others
 from witness import NAME, NUMBER, OWN_FAULTS, PASSWORD, Captured, Witness, change, telling_documents
 
 from provenir_lab.api import Lab
+from provenir_lab.files import make_folder
+from provenir_lab.lab.campaign import conduct_campaign, load_campaign
+from provenir_lab.lab.conduct import conduct
+from provenir_lab.lab.record import Result
 from provenir_lab.mock import FAULTS, spoil
 from provenir_lab.settings import Settings
 from provenir_lab.storage.database import open_engine, reading
@@ -79,33 +86,64 @@ def test_results_and_notebooks_hold_no_value_and_no_password(
     assert result.runs[-1].succeeded == 40
     witness = Witness(url, None, tmp_path, capfd)
     witness.catch("result", lambda: result)
+    folder = str(result.folder)
+    for command in (["report", folder], ["compare", folder, folder], ["forecast", "--from", folder]):
+        assert witness.say(command[0], *command) == 0
+        assert witness.say(f"{command[0]} in JSON", *command, "--json") == 0
+    campaign = simulated_campaign(tmp_path, result)
+    assert witness.say("a campaign's report", "report", str(campaign)) == 0
     names = {path.name for path in (tmp_path / "results").rglob("*")}
     assert {"report.html", "notebook.ipynb", "notebook.html", "environment.json", "runs.csv"} <= names
+    assert {"index.html", "decisions.jsonl", "decisions.csv", "campaign.json", "accepted.yaml"} <= names
     assert witness.indiscretions((NAME, NUMBER, PASSWORD)) == []
-    assert open_to_others(tmp_path / "results" / "baseline") == []
+    assert open_to_others(tmp_path / "results") == []
+
+
+def simulated_campaign(folder: Path, result: Result) -> Path:
+    """A campaign's folder: as if it had been run where `result` was measured."""
+    plan = {"name": "small", "title": "Small", "purpose": "?", "experiments": ["a.yaml"], "runs": 6}
+    file = folder / "campaign.yaml"
+    file.write_text(yaml.safe_dump(plan | {"documents": {"count": 4000}}), encoding="utf-8")
+    workshop = SimulatedWorkshop(
+        noisy(lambda settings: settings.batch_size, 0.004), environment=result.environment
+    )
+    found = conduct_campaign(
+        lambda asked, settings, home: conduct(workshop, asked, settings, home.parent, home),
+        load_campaign(file),
+        [experiment(stages=["commit"])],
+        folder / "results",
+        environment=result.environment,
+    )
+    return found.folder
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows knows other rights")
 def test_files_are_made_for_their_owner_alone(tmp_path: Path) -> None:
     home = tmp_path / "home"
-    home.mkdir()
+    home.mkdir(mode=0o700)
     lab = new_lab(f"sqlite:///{home / 'lab.db'}", [spoil(d, "blank") for d in documents(3)])
     held = open_engine(lab.database.url, Settings())
     with reading(held) as connection:  # while it is open there are files beside the database
         connection.execute(sa.text("SELECT * FROM app_base"))
-        lab.process(metrics=home / "runs")
+        lab.process(metrics=home / "results" / "runs")
         lab.failed_csv(home / "failed.csv")
+        lab.generate(2, to=home / "made" / "of late")
         names = {path.name for path in home.iterdir()}
-        assert names == {"lab.db", "lab.db-wal", "lab.db-shm", "runs", "failed.csv"}
+        assert names == {"lab.db", "lab.db-wal", "lab.db-shm", "results", "failed.csv", "made"}
         assert open_to_others(home) == []
     held.dispose()
 
 
-def open_to_others(folder: Path) -> list[Path]:
-    """What is in a folder with rights for anybody but its owner."""
-    if os.name == "nt":
-        return []
-    return [path for path in folder.rglob("*") if path.stat().st_mode & 0o077]
+@pytest.mark.skipif(os.name == "nt", reason="Windows knows other rights")
+def test_a_folder_that_is_there_keeps_its_rights(tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o755)
+    make_folder(shared / "a" / "b")
+    make_folder(shared)
+    assert open_to_others(shared) == [shared]
+    with pytest.raises(FileExistsError):
+        make_folder(shared / "a", exist_ok=False)
 
 
 @pytest.mark.parametrize(

@@ -81,9 +81,14 @@ class Witness:
         self._captured = captured
         self.heard: dict[str, str] = {}
 
-    def call(self, name: str, *arguments: str) -> int:
+    def call(self, name: str, *arguments: str, by: Callable[[list[str]], int] = main) -> int:
+        """A command on the witness's database; `by` another program than `provenir-lab`."""
+        return self.say(name, *arguments, *self._place, by=by)
+
+    def say(self, name: str, *arguments: str, by: Callable[[list[str]], int] = main) -> int:
+        """A command that is told no database."""
         self._captured.readouterr()
-        status = main([*arguments, *self._place])
+        status = by([*arguments])
         self.heard[name] = "".join(self._captured.readouterr())
         assert self.heard[name]
         return status
