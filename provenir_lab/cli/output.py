@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import sys
 from typing import Any, Protocol
 
 from provenir_lab.display import text_lines
+
+_SECRETS = (
+    (re.compile(r"(:/{1,2}[^\s/:@]*:)\S+@"), r"\1***@"),
+    (re.compile(r"(?i)\b((?:\w*password|pwd)=)[^\s&;]+"), r"\1***"),
+)
+"""The passwords in addresses of databases, and what takes their place."""
 
 
 class Result(Protocol):
@@ -47,7 +54,12 @@ def show_error(message: str) -> None:
 
 
 def show_failure(message: str, status: int, *, as_json: bool) -> int:
-    """The error on standard error, with `--json` also as the one object on standard output."""
+    """The error on standard error, with `--json` also as the one object on standard output.
+
+    What was typed may be quoted in it, and that may be an address in a place where none belongs.
+    """
+    for secret, instead in _SECRETS:
+        message = secret.sub(instead, message)
     show_error(message)
     if as_json:
         show_json({"error": message, "exit_status": status})
