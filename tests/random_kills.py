@@ -2,11 +2,13 @@
 
     python tests/random_kills.py --seed 7 --rounds 50 --documents 2000
     python tests/random_kills.py --seed 7 --round 13
+    python tests/random_kills.py --seed 7 --rounds 50 --json kills.json
 
 A round: a fresh database (SQLite or PostgreSQL), one or two runs of `provenir-lab process` of which a process
 is killed, then a run to the end. Afterwards every table must equal that of the undisturbed load, every
-document must have one outcome in the log, and no process may be left over. Everything that chance decides in
-a round comes from the seed and the number of the round. The exit status is 1 if a round failed.
+document must have one outcome in the log, no process may be left over, and nothing that was said or written
+may hold a value of a document or the password. Everything that chance decides in a round comes from the seed
+and the number of the round. The exit status is 1 if a round failed.
 """
 
 from __future__ import annotations
@@ -20,24 +22,27 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from itertools import count
+from dataclasses import dataclass, field, replace
+from itertools import count, cycle
 from math import ceil
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 from dying import ALONE, COORDINATOR, KILL, TERMINATE, WORKER, Moment
-from labs import digests, new_lab
+from labs import digests, failed, new_lab
 from postgres_server import PostgresServer, Unavailable
+from telling import OWN_FAULTS, PASSWORD, WORDS, telling
 
 from provenir_lab.api import Lab
-from provenir_lab.mock import generate
+from provenir_lab.mock import MockDocument, generate
 from provenir_lab.settings import Settings
 from provenir_lab.storage.database import open_engine, reading
 from provenir_lab.storage.digest import TableDigest
 
+ROOT = Path(__file__).parents[1]
 DYING = Path(__file__).with_name("dying.py")
 LONGEST_RUN = 300
 """Seconds after which a run that does not end counts as hanging."""
@@ -46,7 +51,7 @@ LONGEST_GRACE = 15
 
 
 class Broken(Exception):
-    """A round in which something was lost, doubled, different or left over."""
+    """A round in which something was lost, doubled, different, left over or told."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +64,7 @@ class Run:
 
 @dataclass
 class Figures:
-    """What all rounds came to."""
+    """What the rounds on one database, or all, came to."""
 
     rounds: int = 0
     planned: int = 0
@@ -67,6 +72,9 @@ class Figures:
     """Kind of kill -> how often it came about: a run may be done before its moment comes."""
     lost: int = 0
     doubled: int = 0
+    told: int = 0
+    """How often an output, a metrics file or a reason in the log held a telling value or the password."""
+    problems: int = 0
     seconds: float = 0.0
 
     def lines(self) -> list[str]:
@@ -75,8 +83,32 @@ class Figures:
             f"{self.rounds} rounds in {self.seconds:.0f} s",
             f"{self.hits.total()} of {self.planned} kills came before the run was done",
             f"kills: {kinds}",
-            f"lost {self.lost}, doubled {self.doubled}",
+            f"lost {self.lost}, doubled {self.doubled}, told {self.told}",
         ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "rounds": self.rounds,
+            "kills_planned": self.planned,
+            "kills_before_the_run_was_done": self.hits.total(),
+            "kills": dict(sorted(self.hits.items())),
+            "lost": self.lost,
+            "doubled": self.doubled,
+            "canary_hits": self.told,
+            "rounds_that_failed": self.problems,
+            "seconds": round(self.seconds, 1),
+        }
+
+
+def total(figures: Iterable[Figures]) -> Figures:
+    """The sums."""
+    found = Figures()
+    for one in figures:
+        for name in ("rounds", "planned", "lost", "doubled", "told", "problems", "seconds"):
+            setattr(found, name, getattr(found, name) + getattr(one, name))
+        found.hits += one.hits
+    return found
 
 
 def plan(rng: random.Random, documents: int, folder: Path) -> list[Run]:
@@ -105,6 +137,7 @@ def _arguments(rng: random.Random, workers: int, batch: int) -> tuple[str, ...]:
         f"--batch-size={batch}",
         f"--set=prefetch={rng.choice((0, 2))}",
         f"--set=write_method={rng.choice(('auto', 'executemany'))}",
+        "--set=log_level=debug",
     )
 
 
@@ -120,23 +153,36 @@ def play(runs: list[Run], kind: Kind, figures: Figures) -> None:
 def _play_run(run: Run, url: str, figures: Figures) -> None:
     command = [sys.executable, str(DYING), "process", "--database", url, "--quiet", *run.arguments]
     environment = run.moment.environment() if run.moment else None
-    with tempfile.TemporaryDirectory() as folder:
-        child = subprocess.Popen(
-            [*command, "--metrics", folder], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment
-        )
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        with (folder / "log").open("wb") as log:  # more than fits into a pipe
+            child = subprocess.Popen(
+                [*command, "--metrics", name], stdout=subprocess.PIPE, stderr=log, env=environment
+            )
         try:
             _wait(child, LONGEST_RUN, "the run hangs")
             # its workers hold the same pipe: it ends when the last of them has
-            output = _wait_for_end(child)
+            (folder / "output").write_bytes(_wait_for_end(child))
         finally:
             child.kill()
+        said = {path.name: path.read_text("utf-8", "replace") for path in folder.iterdir()}
     hit = run.moment is not None and Path(run.moment.flag).exists()
     figures.planned += run.moment is not None
     if run.moment and hit:
         alone = ALONE in run.arguments
         figures.hits[f"{'the only process' if alone else run.moment.victim} {run.moment.signal}"] += 1
     if child.returncode not in _statuses(run if hit else Run(run.arguments, None)):
-        raise Broken(f"a run ended with {child.returncode}: {output.decode(errors='replace')[-1000:]}")
+        raise Broken(f"a run ended with {child.returncode}: {(said['output'] + said['log'])[-1000:]}")
+    check_words(said, figures)
+
+
+def check_words(said: dict[str, str], figures: Figures) -> None:
+    """Nothing that was said, under its name, holds a value of a document or the password."""
+    found = {name: [word for word in WORDS if word.lower() in text.lower()] for name, text in said.items()}
+    found = {name: words for name, words in found.items() if words}
+    figures.told += len(found)
+    if found:
+        raise Broken(f"values or the password were told: {found}")
 
 
 def _statuses(run: Run) -> set[int]:
@@ -180,6 +226,7 @@ def _check_whole(lab: Lab, expected: dict[str, TableDigest], figures: Figures) -
     different = [table for table in expected if found[table] != expected[table]]
     if lost or doubled or different:
         raise Broken(f"{lost} documents lost, {doubled} doubled, tables that differ: {different or 'none'}")
+    check_words({"processing_log": "\n".join(reason for _, reason in failed(lab).values())}, figures)
 
 
 def _number(lab: Lab, what: str, of: str = "*") -> int:
@@ -200,10 +247,22 @@ class Kind:
     expected: dict[str, TableDigest]
 
 
+def _telling_documents(number: int) -> list[MockDocument]:
+    """Mock documents full of telling values, of which about one in twenty cannot be written."""
+    faults = cycle(OWN_FAULTS.values())
+    found = []
+    for place, document in enumerate(generate(number, seed=3, profile="compact", faults=0.02)):
+        text = telling(document.text)
+        if place % 40 == 20 and document.fault is None:
+            text = next(faults)(text)
+        found.append(replace(document, text=text))
+    return found
+
+
 @contextmanager
 def kinds_of_databases(documents: int, folder: Path) -> Iterator[dict[str, Kind]]:
     """Those that are here, by name."""
-    made = list(generate(documents, seed=3, profile="compact", faults=0.02))
+    made = _telling_documents(documents)
     template = folder / "template.db"
     new_lab(f"sqlite:///{template.as_posix()}", made)
     numbers = count()
@@ -224,7 +283,7 @@ def kinds_of_databases(documents: int, folder: Path) -> Iterator[dict[str, Kind]
         def created() -> str:
             name = f"round_{next(numbers)}"
             server.execute(f"CREATE DATABASE {name} TEMPLATE template_lab")
-            return server.url(name)
+            return server.url(name).replace("//lab@", f"//lab:{PASSWORD}@")  # it asks for none
 
         yield {**kinds, "postgresql": _kind(created)}
     finally:
@@ -237,26 +296,49 @@ def _kind(make: Callable[[], str]) -> Kind:
     return Kind(make, digests(undisturbed))
 
 
-def play_rounds(seed: int, rounds: list[int], documents: int) -> tuple[Figures, list[str]]:
-    """Plays the rounds of these numbers; returns the figures, and what went wrong in which round."""
-    figures, problems = Figures(), []
+def choose(
+    seed: int, number: int, documents: int, kinds: Iterable[str], folder: Path
+) -> tuple[str, list[Run]]:
+    """What chance decides in a round: the kind of database, and the runs."""
+    rng = random.Random(f"{seed} {number}")
+    names = sorted(kinds)
+    kind = names[rng.randrange(2) % len(names)]
+    return kind, plan(rng, documents, folder)
+
+
+def play_rounds(seed: int, rounds: list[int], documents: int) -> tuple[dict[str, Figures], list[str]]:
+    """Plays the rounds of these numbers; returns the figures by database, and what went wrong."""
+    problems = []
     with tempfile.TemporaryDirectory() as name, kinds_of_databases(documents, Path(name)) as kinds:
-        begun = time.monotonic()
+        figures = {kind: Figures() for kind in kinds}
         for number in rounds:
-            rng = random.Random(f"{seed} {number}")
+            begun = time.monotonic()
             folder = Path(name) / f"round-{number}"
             folder.mkdir()
-            kind = sorted(kinds)[rng.randrange(2) % len(kinds)]
-            runs = plan(rng, documents, folder)
+            kind, runs = choose(seed, number, documents, kinds, folder)
+            found = figures[kind]
             try:
-                play(runs, kinds[kind], figures)
+                play(runs, kinds[kind], found)
                 print(f"round {number}: {kind}, whole", flush=True)
             except Broken as broken:
+                found.problems += 1
                 problems.append(f"round {number}, {kind}: {broken}; {runs}")
                 print(problems[-1], flush=True)
-            figures.rounds += 1
-        figures.seconds = time.monotonic() - begun
+            found.rounds += 1
+            found.seconds += time.monotonic() - begun
     return figures, problems
+
+
+def write_json(file: Path, arguments: dict[str, Any], figures: dict[str, Figures]) -> None:
+    """Keeps what the rounds found, with commit and environment, as the benchmarks do."""
+    sys.path.append(str(ROOT))
+    from benchmarks.report import Report
+
+    report = Report(judge=False)
+    report.keep("total", total(figures.values()).to_dict())
+    report.keep("databases", {kind: found.to_dict() for kind, found in figures.items()})
+    report.write(file, arguments)
+    print(f"written to {file}")
 
 
 def main(arguments: list[str]) -> int:
@@ -266,11 +348,16 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--rounds", type=int, default=50, metavar="N")
     parser.add_argument("--round", type=int, metavar="K", help="only this round, to see it again")
     parser.add_argument("--documents", type=int, default=2000, metavar="N")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="keep what the rounds found there")
     asked = parser.parse_args(arguments)
     print(f"seed {asked.seed}, {asked.documents} documents", flush=True)
     numbers = list(range(1, asked.rounds + 1)) if asked.round is None else [asked.round]
     figures, problems = play_rounds(asked.seed, numbers, asked.documents)
-    print("\n".join(figures.lines()))
+    print("\n".join(total(figures.values()).lines()))
+    if asked.json is not None:
+        write_json(
+            asked.json, {"seed": asked.seed, "rounds": len(numbers), "documents": asked.documents}, figures
+        )
     for problem in problems:
         number = problem.split()[1].rstrip(",")
         print(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from places import Place
-from witness import PASSWORD
+from telling import PASSWORD
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "lab"))  # for `lab_simulation`
 

@@ -17,7 +17,8 @@ from lab_simulation import SimulatedWorkshop, experiment, noisy
 from labs import documents, failed, new_lab, put
 from places import Place
 from rights import open_to_others
-from witness import NAME, NUMBER, OWN_FAULTS, PASSWORD, Captured, Witness, change, telling_documents
+from telling import NAME, NUMBER, OWN_FAULTS, PASSWORD, WORDS, telling_documents
+from witness import Captured, Witness, change
 
 from provenir_lab.api import Lab
 from provenir_lab.files import make_folder
@@ -71,7 +72,7 @@ def test_what_is_said_and_written_holds_no_value_and_no_password(
     change(lab, "DROP TABLE app_contact_employment")
     assert witness.call("a table is missing", "process", *patient) == 2
     witness.catch("its exception", lab.process)
-    assert witness.indiscretions((NAME, NUMBER, PASSWORD, "ZQXCAN")) == []
+    assert witness.indiscretions(WORDS) == []
 
 
 def test_results_and_notebooks_hold_no_value_and_no_password(

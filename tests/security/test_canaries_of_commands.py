@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from labs import FIRST_ID, documents, execute, failed, new_lab, put
 from places import Place
-from witness import NAME, NUMBER, PASSWORD, Captured, Witness, change, telling, telling_documents
+from telling import NAME, NUMBER, PASSWORD, WORDS, telling, telling_documents
+from witness import Captured, Witness, change
 
 from provenir_lab.aliases import (
     establish_baseline,
@@ -18,7 +19,6 @@ from provenir_lab.aliases import (
 )
 from provenir_lab.api import Lab
 
-WORDS = (NAME, NUMBER, PASSWORD, "ZQXCAN")
 MAPPED = 40
 """So many of the telling documents can be mapped."""
 

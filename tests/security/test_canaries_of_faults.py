@@ -16,7 +16,8 @@ from dying import COORDINATOR, Moment
 from labs import FIRST_ID, documents, failed, new_lab, put
 from limited_memory import greedy
 from places import Place
-from witness import NAME, NUMBER, PASSWORD, Captured, Witness, change, telling, telling_documents
+from telling import NAME, NUMBER, PASSWORD, WORDS, telling, telling_documents
+from witness import Captured, Witness, change
 
 from provenir_lab.api import Lab
 from provenir_lab.processing import cluster, coordinator, patience
@@ -145,4 +146,4 @@ def test_a_fault_of_the_program_in_a_worker(
     assert witness.call("Dask", "process", *arguments) == 1
     assert f"{where} Dask worker" in witness.heard["Dask"]
     assert failed(lab)
-    assert witness.indiscretions((NAME, NUMBER, PASSWORD, "ZQXCAN")) == []
+    assert witness.indiscretions(WORDS) == []
