@@ -28,6 +28,7 @@ AT_ONCE = 200
 """Documents stored per transaction."""
 COPIED_AT_ONCE = 50
 """Documents per transaction that come from another database, where they may be large."""
+NO_TEXT = "holds bytes that are no text"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +101,9 @@ def load_files(
 ) -> Loaded:
     """Puts the files' documents into the source table under the app_ids that they name themselves.
 
-    A file is refused if it names none, or one that is there already; one that the contract would reject is
-    loaded, for the processor to say so. Campaign numbers become known to the lab.
+    A file is refused if it names none, or one that is there already, or if the database has no such texts;
+    one that the contract would reject is loaded, for the processor to say so. Campaign numbers become known
+    to the lab.
     """
     refused: list[RefusedFile] = []
     done = read = 0
@@ -120,6 +122,8 @@ def load_files(
             if app_id in taken or app_id in documents:
                 reason = "a document with its app_id is there already"
                 refused.append(RefusedFile(str(file), "duplicate_app_id", reason))
+            elif not _is_storable(text, engine.dialect.name):
+                refused.append(RefusedFile(str(file), "malformed_xml", NO_TEXT))
             else:
                 documents[app_id] = text
         campaigns = campaigns_of(mapper, target, documents.values())
@@ -146,14 +150,15 @@ def copy_documents(
     """
     refused: list[RefusedFile] = []
     done = 0
+    dialect = lab[0].dialect.name
     stream = iter(sample_ids(*source, sample, seed))
     while chunk := list(islice(stream, COPIED_AT_ONCE)):
         taken = stored_ids(*lab, chunk)
         reason = "a document with its app_id is there already"
         refused += [RefusedFile(f"app_id {i}", "duplicate_app_id", reason) for i in sorted(taken)]
         documents = dict(read_documents(*source, [i for i in chunk if i not in taken]))
-        for app_id in [i for i, text in documents.items() if text and not _is_storable(text)]:
-            refused.append(RefusedFile(f"app_id {app_id}", "malformed_xml", "holds bytes that are no text"))
+        for app_id in [i for i, text in documents.items() if text and not _is_storable(text, dialect)]:
+            refused.append(RefusedFile(f"app_id {app_id}", "malformed_xml", NO_TEXT))
             del documents[app_id]
         campaigns = campaigns_of(mapper, lab[1], (text for text in documents.values() if text))
         with writing(lab[0]) as connection:
@@ -162,8 +167,12 @@ def copy_documents(
     return Loaded(done, tuple(refused))
 
 
-def _is_storable(text: str) -> bool:
-    """Whether a text as it was read is text throughout: half characters stand for bytes that are none."""
+def _is_storable(text: str, dialect: str) -> bool:
+    """Whether a text as it was read is one for the database: half characters stand for bytes that are none,
+    and PostgreSQL has no texts with a character 0.
+    """
+    if dialect == "postgresql" and "\0" in text:
+        return False
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -49,8 +49,9 @@ def test_what_load_clean_and_the_list_of_failures_say(
     witness.catch("load in a notebook", lambda: lab.load(source))
     nothing = tmp_path / "nul.xml"
     text = telling(documents(90)[-1].text)
-    nothing.write_text(text.replace(NAME, f"{NAME}\0"), encoding="utf-8", newline="")
-    witness.call("load what no server takes", "load", str(nothing))
+    nothing.write_text(f"{text}\0", encoding="utf-8", newline="")
+    assert witness.call("load what the server does not take", "load", str(nothing)) == 0
+    assert "holds bytes that are no text" in witness.heard["load what the server does not take"]
     nothing.unlink()
 
     other = new_lab("sqlite:///other.db")
@@ -58,7 +59,8 @@ def test_what_load_clean_and_the_list_of_failures_say(
     put(other, {**telling_documents(), **unstorable}.items())
     bad = "UPDATE app_xml SET app_xml = CAST(:content AS TEXT) WHERE app_id = :id"
     execute(other, bad, content=text.encode() + b"\xe9", id=FIRST_ID + 502)
-    witness.call("load from", "load", "--from", "sqlite:///other.db", "--sample", "100")
+    assert witness.call("load from", "load", "--from", "sqlite:///other.db", "--sample", "100") == 0
+    assert witness.heard["load from"].count("holds bytes that are no text") == 2
     witness.call("load from in JSON", "load", "--from", "sqlite:///other.db", "--sample", "7", "--json")
     assert "duplicate_app_id" in witness.heard["load from in JSON"]
     witness.call("load from itself", "load", "--from", url, "--sample", "5")
