@@ -305,6 +305,10 @@ LONG_COMMAND = (
     ".venv/bin/python -m benchmarks.long_run --documents 20000 --profile realistic --rounds 3"
     " --json results/reference/long/realistic-20000.json"
 )
+KILLS_COMMAND = (
+    "python3 dev.py faults --seed 20261126 --rounds 50 --documents 2000"
+    " --json results/reference/random-kills.json"
+)
 _UNITS = {"x": "× {}", "%": "{} %"}
 """Units that stand beside a value; others stand in the first column."""
 _MARKS = {"at_least": "at least", "at_most": "at most"}
@@ -337,6 +341,33 @@ def long_runs(reference: Reference) -> str:
     workers = ("worker processes", *(run["arguments"]["workers"] for run in runs))
     command = "python -m benchmarks.long_run"
     return "\n\n".join([table(("", *titles), [workers, rounds, *rows]), _benchmarked_on(runs[0], command)])
+
+
+def random_kills(reference: Reference) -> str:
+    """Runs killed at random moments and run again: what was lost, doubled or told."""
+    file = reference.folder / "random-kills.json"
+    if not file.is_file():
+        return f"Not measured yet. `{KILLS_COMMAND}` measures it."
+    found = json.loads(_text(file))
+    titles = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
+    columns = {titles[kind]: one for kind, one in found["databases"].items()} | {"together": found["total"]}
+    rows = [
+        (label, *(f"{one[name]:,}" for one in columns.values()))
+        for label, name in (
+            ("rounds", "rounds"),
+            ("processes killed before their run was done", "kills_before_the_run_was_done"),
+            ("documents lost", "lost"),
+            ("documents doubled", "doubled"),
+            ("values of documents, or passwords, in outputs", "canary_hits"),
+            ("rounds that failed", "rounds_that_failed"),
+        )
+    ]
+    asked = found["arguments"]
+    command = (
+        f"tests/random_kills.py --seed {asked['seed']} --rounds {asked['rounds']}"
+        f" --documents {asked['documents']}"
+    )
+    return "\n\n".join([table(("", *columns), rows), _benchmarked_on(found, command)])
 
 
 def _figure_rows(columns: Sequence[Sequence[Mapping[str, Any]]]) -> list[tuple[str, ...]]:
@@ -384,4 +415,5 @@ PARTS: dict[str, Callable[[Reference], str]] = {
     "scaling": scaling,
     "databases": databases,
     "long-runs": long_runs,
+    "random-kills": random_kills,
 }

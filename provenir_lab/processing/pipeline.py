@@ -59,8 +59,8 @@ def ahead(
                 close()  # a generator ends in the thread that ran it
 
     thread = threading.Thread(target=make, name="ahead", daemon=True)
-    thread.start()
     try:
+        thread.start()  # may be interrupted when the thread has begun
         while True:
             try:
                 item = ready.get(timeout=_POLL_SECONDS)
@@ -74,6 +74,7 @@ def ahead(
             del item  # what it holds goes before the next one comes
     finally:
         stop.set()
+        at_end()
         deadline = time.monotonic() + LONGEST_END
         while thread.is_alive() and time.monotonic() < deadline:
             at_end()  # the item may just have been between two things that can be ended

@@ -479,7 +479,7 @@ def test_an_unexpected_error_shows_its_place_and_no_text(
 def test_a_fault_of_a_worker_is_traced_where_it_was(
     database: str, capsys: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise KeyError("JANE CANARY")
 
     new_lab(database, documents(1))

@@ -296,7 +296,10 @@ def test_the_only_pending_document_does_not_end_the_run(
     assert list(failed(lab)) == [DEADLY]
 
 
-def test_workers_are_replaced_after_some_documents(sqlite_url: str, expected: dict[str, object]) -> None:
+def test_workers_are_replaced_after_some_documents(
+    sqlite_url: str, expected: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processor, "BATCHES_PER_SPAN", 1)
     lab = new_lab(sqlite_url, documents(200), workers=2, batch_size=10, stop_after_failures=10)
     seen: set[int] = set()
     lab._progress = lambda step: seen.update(worker.pid for worker in spawned_workers())

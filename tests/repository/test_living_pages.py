@@ -151,9 +151,9 @@ def test_a_part_without_results_says_how_to_measure_it(name: str, tmp_path: Path
     text = living_parts.PARTS[name](living_parts.Reference(tmp_path))
     if name == "headline":
         assert text == ""
-    elif name in ("databases", "long-runs"):
+    elif name in ("databases", "long-runs", "random-kills"):
         assert re.fullmatch(
-            r"Not measured yet. `.*(dev\.py bench|benchmarks\.long_run) .*` measures it.", text
+            r"Not measured yet. `.*(dev\.py (bench|faults)|benchmarks\.long_run) .*` measures it.", text
         )
     elif name != "phases":
         assert re.search(r"Not measured yet. `provenir-lab (run|campaign) experiments/[\w-]+\.yaml`", text)
