@@ -296,7 +296,7 @@ def test_how_long_the_campaign_of_the_project_is_likely_to_take() -> None:
     assert 3 < quick[0] == quick[1] <= 6  # one look
 
 
-@pytest.mark.parametrize("stop", ["batch-size", "prefetch", "end-to-end"])
+@pytest.mark.parametrize("stop", ["prefetch", "end-to-end"])
 def test_interrupted_and_started_again_no_finished_step_is_repeated(tmp_path: Path, stop: str) -> None:
     experiments = [LARGE, LOGGING, PREFETCH]
     first = Simulation(stop_at=stop)

@@ -15,7 +15,7 @@ import yaml
 
 from provenir_lab.lab.campaign import load_campaign
 from provenir_lab.lab.conduct import conduct
-from provenir_lab.lab.experiment import Documents, Experiment, load_experiment, together
+from provenir_lab.lab.experiment import Documents, Experiment, adjusted, load_experiment, together
 from provenir_lab.lab.notebooks import run_experiment_notebook
 from provenir_lab.lab.place import ensure_lab, open_place
 from provenir_lab.lab.record import load_result
@@ -160,10 +160,13 @@ def test_an_experiment_runs_through_its_notebook(tmp_path: Path) -> None:
     plan["quick"] = {"candidates": ["enum_cache"]}
     (tmp_path / "ablation.yaml").write_text(yaml.safe_dump(plan), encoding="utf-8")
     noisy_baseline(database, tmp_path / "results")
+    file = tmp_path / "ablation.yaml"
+    folder = nearly_finished(adjusted(load_experiment(file), None, 20, quick=True), tmp_path)
     result = run_experiment_notebook(
-        database, tmp_path / "ablation.yaml", quick=True, documents=20, results=tmp_path / "results"
+        database, file, quick=True, documents=20, results=tmp_path / "results", folder=folder
     )
+    assert result.folder == Path(folder)
     assert result.summary["threshold_source"] == "the noise floor of the last stored baseline"
     assert result.summary["indicative"]
-    assert result.summary["comparisons"][-1]["gates"]["passed"]
+    assert result.runs[-1].valid and len(result.runs) == 14
     check_page((result.folder / "notebook.html").read_text(encoding="utf-8"))

@@ -157,7 +157,7 @@ def undisturbed() -> dict[tuple[str, str], tuple[list[str], object]]:
 
 @pytest.mark.parametrize(
     ("kind", "method", "step"),
-    [("sqlite", "executemany", 16), ("postgresql", "copy", 60), ("postgresql", "executemany", 60)],
+    [("sqlite", "executemany", 24), ("postgresql", "copy", 100), ("postgresql", "executemany", 100)],
 )
 @pytest.mark.parametrize(
     ("errors", "after", "case"),
@@ -177,7 +177,7 @@ def test_operations_of_a_run_fail_in_turn(
 ) -> None:
     """A passing failure is survived by the run itself or, like any other one, by a second run.
 
-    The four cases share every fourth operation of a run on SQLite, every fifteenth on PostgreSQL;
+    The four cases share every sixth operation of a run on SQLite, every 25th on PostgreSQL;
     `PROVENIR_LAB_TEST_ALL` gives all to each.
     """
     fresh: Fresh = request.getfixturevalue(f"fresh_{kind}")
