@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 
 from provenir_lab.api import Lab
@@ -23,6 +24,10 @@ from provenir_lab.storage.source import store_documents
 
 SAMPLES = Path(__file__).parent / "data" / "samples"
 FIRST_ID = 100_001
+nightly = pytest.mark.skipif(
+    os.environ.get("PROVENIR_LAB_NIGHTLY") != "1",
+    reason="takes long and shows little that other tests do not; PROVENIR_LAB_NIGHTLY=1 runs it",
+)
 WHOLE = "PROVENIR_LAB_TEST_ALL" in os.environ
 """Whether tests take every point they know; without it a part."""
 SOON = 10 if WHOLE else 60

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from labs import nightly
 from rights import open_to_others
 
 import provenir_lab
@@ -89,6 +90,7 @@ def worktrees(repository: Path) -> list[str]:
     ]
 
 
+@nightly
 def test_versions_that_differ_in_nothing_but_words(
     repository: Path, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -118,15 +120,25 @@ def test_versions_that_differ_in_nothing_but_words(
     assert len(worktrees(repository)) == 1
 
 
-def test_a_version_that_loses_rows_and_tests_is_invalid(repository: Path, here: Path) -> None:
+def test_a_version_that_loses_rows_and_tests_is_invalid(
+    repository: Path, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    temporary = here / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
     (repository / "README.md").write_text("not committed", encoding="utf-8")
     try:
         assert compare_code(repository, "before", "wrong", "small.yaml", "--tests", "tests") == 0
     finally:
         git(repository, "checkout", "--", "README.md")
-    _, summary = found(here)
+    folder, summary = found(here)
     judged = summary["comparisons"][-1]
     assert (judged["verdict"], judged["decision"]) == ("INVALID", "reject")
+    report = (folder / "report.html").read_text(encoding="utf-8")
+    assert "before → wrong" in report and "baseline: 2 passed, 0 failed" in report
+    assert "1 passed" in (folder / "tests-candidate.txt").read_text(encoding="utf-8")
+    assert open_to_others(here / "results") == []
+    assert list(temporary.iterdir()) == []
     assert "app_contact_employment: 0 rows instead of " in judged["reason"]
     assert "fewer tests pass: 1 instead of 2" in judged["reason"]
     assert "changes that are not committed were not measured" in summary["warnings"]

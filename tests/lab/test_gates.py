@@ -3,11 +3,11 @@ own to the decisions of a campaign.
 """
 
 import json
-import os
 from pathlib import Path
 
 import pytest
 from lab_simulation import SimulatedWorkshop, experiment
+from labs import nightly
 from tampered_run import TABLE
 from test_campaign import PLAN
 
@@ -23,13 +23,10 @@ from provenir_lab.settings import Database, Settings
 
 LEVELS = {"wrong": "error", "slow": "debug"}
 """What `tampered_run` takes for its two faults."""
-nightly = pytest.mark.skipif(
-    os.environ.get("PROVENIR_LAB_NIGHTLY") != "1",
-    reason="another dozen real runs; PROVENIR_LAB_NIGHTLY=1 does",
-)
 
 
-@pytest.mark.parametrize("kind", ["wrong", pytest.param("slow", marks=nightly)])
+@nightly
+@pytest.mark.parametrize("kind", ["wrong", "slow"])
 def test_wrong_is_rejected_however_fast_and_slow_is_reverted(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
